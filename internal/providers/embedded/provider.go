@@ -1,0 +1,321 @@
+// Package embedded turns typed resource handlers into a Pulumi provider that runs in this process.
+//
+// A provider is a [Spec]: how to configure a client, and a list of resource types. A resource type is a [Type]: its
+// inputs and its state as Go structs with json tags, and functions over them. What every provider owes the engine
+// (decoding, defaults, unknown inputs, secrets, previews, diffs, the hidden properties of bridged plugins,
+// cancellation) is done here once, so that a handler only talks to its server.
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/blang/semver"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
+)
+
+// ErrGone is what a Read returns for a resource that does not exist (any more).
+var ErrGone = errors.New("resource is gone")
+
+// Spec describes a provider: its package, how a configuration becomes a client, and the resource types it serves.
+type Spec[Config, Client any] struct {
+	// Package is the Pulumi package name, the first part of every type token.
+	Package string
+	// Version is the version of the official plugin whose types are served, without a leading v.
+	Version string
+	// Bridged adds the hidden input __defaults, as plugins made by the Terraform bridge do.
+	Bridged bool
+	// Configure makes the client; it should not dial, so that a preview against an absent server can be made.
+	Configure func(ctx context.Context, config Config) (Client, error)
+	// Close ends the client; may be nil.
+	Close func(client Client)
+	// Resources are the served types.
+	Resources []Resource[Client]
+}
+
+// Op says what a handler works for.
+type Op struct {
+	// URN is the resource's name in the state.
+	URN resource.URN
+	// Owner is the mark that a created thing carries: project/stack. A thing with another mark, or none, is not ours.
+	Owner string
+	// Import is true when a Read is asked by ID alone, with no earlier state.
+	Import bool
+}
+
+// New returns the provider. Each call makes one instance, which is configured on its own.
+func New[Config, Client any](spec Spec[Config, Client]) plugin.Provider {
+	p := &provider[Config, Client]{spec: spec, resources: map[tokens.Type]Resource[Client]{}}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	for _, r := range spec.Resources {
+		p.resources[tokens.Type(r.token())] = r
+	}
+	return p
+}
+
+type provider[Config, Client any] struct {
+	plugin.UnimplementedProvider
+
+	spec      Spec[Config, Client]
+	resources map[tokens.Type]Resource[Client]
+
+	ctx    context.Context //nolint:containedctx // the provider's own life, ended by SignalCancellation and Close
+	cancel context.CancelFunc
+
+	mu         sync.Mutex
+	client     Client
+	configured bool
+}
+
+func (p *provider[Config, Client]) Pkg() tokens.Package { return tokens.Package(p.spec.Package) }
+
+func (p *provider[Config, Client]) Close() error {
+	p.cancel()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.configured && p.spec.Close != nil {
+		p.spec.Close(p.client)
+	}
+	p.configured = false
+	return nil
+}
+
+func (p *provider[Config, Client]) SignalCancellation(context.Context) error {
+	p.cancel()
+	return nil
+}
+
+func (p *provider[Config, Client]) Handshake(
+	context.Context, plugin.ProviderHandshakeRequest,
+) (*plugin.ProviderHandshakeResponse, error) {
+	return &plugin.ProviderHandshakeResponse{AcceptSecrets: true}, nil
+}
+
+func (p *provider[Config, Client]) GetPluginInfo(context.Context) (workspace.PluginInfo, error) {
+	v, err := semver.Parse(p.spec.Version)
+	if err != nil {
+		return workspace.PluginInfo{}, fmt.Errorf("version of provider %s: %w", p.spec.Package, err)
+	}
+	return workspace.PluginInfo{Name: p.spec.Package, Kind: apitype.ResourcePlugin, Version: &v}, nil
+}
+
+func (p *provider[Config, Client]) GetSchema(
+	context.Context, plugin.GetSchemaRequest,
+) (plugin.GetSchemaResponse, error) {
+	return plugin.GetSchemaResponse{Schema: fmt.Appendf(nil, `{"name":%q,"version":%q}`, p.spec.Package, p.spec.Version)}, nil
+}
+
+func (p *provider[Config, Client]) GetMapping(
+	context.Context, plugin.GetMappingRequest,
+) (plugin.GetMappingResponse, error) {
+	return plugin.GetMappingResponse{}, nil
+}
+
+func (p *provider[Config, Client]) GetMappings(
+	context.Context, plugin.GetMappingsRequest,
+) (plugin.GetMappingsResponse, error) {
+	return plugin.GetMappingsResponse{}, nil
+}
+
+func (p *provider[Config, Client]) CheckConfig(
+	_ context.Context, req plugin.CheckConfigRequest,
+) (plugin.CheckConfigResponse, error) {
+	res := plugin.CheckConfigResponse{Properties: req.News}
+	for _, key := range unknownKeys[Config](req.News) {
+		res.Failures = append(res.Failures, p.unsupported(key))
+	}
+	if len(res.Failures) > 0 || req.News.ContainsUnknowns() {
+		return res, nil
+	}
+	if _, err := decode[Config](jsonStrings[Config](req.News)); err != nil {
+		res.Failures = append(res.Failures, plugin.CheckFailure{Reason: err.Error()})
+	}
+	return res, nil
+}
+
+func (p *provider[Config, Client]) DiffConfig(
+	_ context.Context, req plugin.DiffConfigRequest,
+) (plugin.DiffConfigResponse, error) {
+	return diffInputs(req.OldInputs, req.NewInputs, nil), nil
+}
+
+func (p *provider[Config, Client]) Configure(
+	ctx context.Context, req plugin.ConfigureRequest,
+) (plugin.ConfigureResponse, error) {
+	if req.Inputs.ContainsUnknowns() {
+		return plugin.ConfigureResponse{}, nil // a preview: the client is made when the values are known
+	}
+	config, err := decode[Config](jsonStrings[Config](req.Inputs))
+	if err != nil {
+		return plugin.ConfigureResponse{}, fmt.Errorf("configure provider %s: %w", p.spec.Package, err)
+	}
+	client, err := p.spec.Configure(ctx, config)
+	if err != nil {
+		return plugin.ConfigureResponse{}, fmt.Errorf("configure provider %s: %w", p.spec.Package, err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.client, p.configured = client, true
+	return plugin.ConfigureResponse{}, nil
+}
+
+func (p *provider[Config, Client]) Check(
+	_ context.Context, req plugin.CheckRequest,
+) (plugin.CheckResponse, error) {
+	r, err := p.resource(req.URN.Type())
+	if err != nil {
+		return plugin.CheckResponse{}, err
+	}
+	var failures []plugin.CheckFailure
+	for _, key := range r.unknownInputs(req.News) {
+		failures = append(failures, p.unsupported(key))
+	}
+	if len(failures) > 0 {
+		return plugin.CheckResponse{Properties: req.News, Failures: failures}, nil
+	}
+	inputs, failures := r.check(req.News, p.spec.Bridged)
+	return plugin.CheckResponse{Properties: inputs, Failures: failures}, nil
+}
+
+func (p *provider[Config, Client]) Diff(
+	_ context.Context, req plugin.DiffRequest,
+) (plugin.DiffResponse, error) {
+	r, err := p.resource(req.URN.Type())
+	if err != nil {
+		return plugin.DiffResponse{}, err
+	}
+	return r.diff(req.OldInputs, req.NewInputs), nil
+}
+
+func (p *provider[Config, Client]) Create(
+	ctx context.Context, req plugin.CreateRequest,
+) (plugin.CreateResponse, error) {
+	failed := plugin.CreateResponse{Status: resource.StatusUnknown}
+	r, err := p.resource(req.URN.Type())
+	if err != nil {
+		return failed, err
+	}
+	if req.Preview {
+		return plugin.CreateResponse{Properties: r.preview(req.Properties), Status: resource.StatusOK}, nil
+	}
+	ctx, client, done, err := p.begin(ctx)
+	if err != nil {
+		return failed, err
+	}
+	defer done()
+	id, state, err := r.create(ctx, client, op(req.URN), req.Properties)
+	if err != nil {
+		return failed, p.explain(ctx, err)
+	}
+	return plugin.CreateResponse{ID: resource.ID(id), Properties: state, Status: resource.StatusOK}, nil
+}
+
+func (p *provider[Config, Client]) Read(ctx context.Context, req plugin.ReadRequest) (plugin.ReadResponse, error) {
+	failed := plugin.ReadResponse{Status: resource.StatusUnknown}
+	r, err := p.resource(req.URN.Type())
+	if err != nil {
+		return failed, err
+	}
+	ctx, client, done, err := p.begin(ctx)
+	if err != nil {
+		return failed, err
+	}
+	defer done()
+	res, err := r.read(ctx, client, op(req.URN), req)
+	if errors.Is(err, ErrGone) {
+		return plugin.ReadResponse{Status: resource.StatusOK}, nil
+	}
+	if err != nil {
+		return failed, p.explain(ctx, err)
+	}
+	return plugin.ReadResponse{ReadResult: res, Status: resource.StatusOK}, nil
+}
+
+func (p *provider[Config, Client]) Update(
+	ctx context.Context, req plugin.UpdateRequest,
+) (plugin.UpdateResponse, error) {
+	failed := plugin.UpdateResponse{Status: resource.StatusUnknown}
+	r, err := p.resource(req.URN.Type())
+	if err != nil {
+		return failed, err
+	}
+	if req.Preview {
+		return plugin.UpdateResponse{Properties: r.preview(req.NewInputs), Status: resource.StatusOK}, nil
+	}
+	ctx, client, done, err := p.begin(ctx)
+	if err != nil {
+		return failed, err
+	}
+	defer done()
+	state, err := r.update(ctx, client, op(req.URN), req)
+	if err != nil {
+		return failed, p.explain(ctx, err)
+	}
+	return plugin.UpdateResponse{Properties: state, Status: resource.StatusOK}, nil
+}
+
+func (p *provider[Config, Client]) Delete(
+	ctx context.Context, req plugin.DeleteRequest,
+) (plugin.DeleteResponse, error) {
+	failed := plugin.DeleteResponse{Status: resource.StatusUnknown}
+	r, err := p.resource(req.URN.Type())
+	if err != nil {
+		return failed, err
+	}
+	ctx, client, done, err := p.begin(ctx)
+	if err != nil {
+		return failed, err
+	}
+	defer done()
+	if err := r.remove(ctx, client, op(req.URN), req); err != nil && !errors.Is(err, ErrGone) {
+		return failed, p.explain(ctx, err)
+	}
+	return plugin.DeleteResponse{Status: resource.StatusOK}, nil
+}
+
+// begin gives an operation its client and a context that also ends when the run is cancelled.
+func (p *provider[Config, Client]) begin(ctx context.Context) (context.Context, Client, func(), error) {
+	p.mu.Lock()
+	client, configured := p.client, p.configured
+	p.mu.Unlock()
+	if !configured {
+		return ctx, client, nil, fmt.Errorf("provider %s is not configured", p.spec.Package)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(p.ctx, cancel)
+	return ctx, client, func() { stop(); cancel() }, nil
+}
+
+// explain says that an operation was cancelled instead of quoting what the client made of it.
+func (p *provider[Config, Client]) explain(ctx context.Context, err error) error {
+	if p.ctx.Err() != nil || ctx.Err() != nil {
+		return context.Canceled
+	}
+	return err
+}
+
+func (p *provider[Config, Client]) resource(token tokens.Type) (Resource[Client], error) {
+	r, ok := p.resources[token]
+	if !ok {
+		return nil, fmt.Errorf("the embedded %s provider does not serve %s", p.spec.Package, token)
+	}
+	return r, nil
+}
+
+func (p *provider[Config, Client]) unsupported(key string) plugin.CheckFailure {
+	return plugin.CheckFailure{
+		Property: resource.PropertyKey(key),
+		Reason:   fmt.Sprintf("input %q is not supported by the embedded %s provider", key, p.spec.Package),
+	}
+}
+
+func op(urn resource.URN) Op {
+	return Op{URN: urn, Owner: string(urn.Project()) + "/" + string(urn.Stack().Name())}
+}
+
