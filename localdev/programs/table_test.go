@@ -1,0 +1,92 @@
+package programs
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+func here() Platform { return Platform{runtime.GOOS, runtime.GOARCH} }
+
+func cacheAt(dir string) cache { return cache{filepath.Join(dir, "programs")} }
+
+func matches(pattern, s string) bool { return regexp.MustCompile(pattern).MatchString(s) }
+
+// writeTool makes a program that answers --version with version, or with nothing if it is "x".
+func writeTool(t *testing.T, dir, version string) string {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	bin := filepath.Join(dir, "plattr-test-tool")
+	if err := os.WriteFile(bin, []byte(script(version)), 0o700); err != nil { //nolint:gosec // a program
+		t.Fatal(err)
+	}
+	return bin
+}
+
+// TestTable holds what the rest relies on for every program that is or will be in the table.
+func TestTable(t *testing.T) {
+	t.Parallel()
+	for _, e := range Table() {
+		if e.Title == "" || e.Install == "" || e.Setting == "" || len(e.Executables) == 0 || e.Major == 0 {
+			t.Errorf("%s: something is empty", e.Name)
+		}
+		if majorOf(e.Version) < e.Major {
+			t.Errorf("%s: the packages hold %s, older than the major version %d", e.Name, e.Version, e.Major)
+		}
+		for _, b := range e.Builds {
+			for _, s := range b.Sources {
+				checkSource(t, e, s)
+			}
+		}
+	}
+	for _, name := range []string{"postgresql", "postgrest"} {
+		e, _ := lookup(Table(), name)
+		for _, p := range []Platform{linuxAMD, linuxARM, darwinAMD, darwinARM} {
+			if len(e.sources(p)) == 0 {
+				t.Errorf("%s has no source for %s", name, p)
+			}
+		}
+	}
+}
+
+func checkSource(t *testing.T, e Entry, s Source) {
+	t.Helper()
+	if s.SHA256 != "" && !matches(`^[0-9a-f]{64}$`, s.SHA256) {
+		t.Errorf("%s: %q is no SHA-256", s.Coordinate, s.SHA256)
+	}
+	if s.Client != HTTPS && s.SHA256 == "" {
+		t.Errorf("%s: a package of a registry is pinned by its digest", s.Coordinate)
+	}
+	if s.Client == HTTPS && !strings.HasPrefix(s.Coordinate, "https://") {
+		t.Errorf("%s: not https", s.Coordinate)
+	}
+	if s.Bin == "" || !filepath.IsLocal(s.Bin) {
+		t.Errorf("%s of %s: %q is no folder in the package", s.Coordinate, e.Name, s.Bin)
+	}
+}
+
+func TestCacheDir(t *testing.T) {
+	t.Parallel()
+	env := func(m map[string]string) func(string) string { return func(k string) string { return m[k] } }
+	got, err := CacheDir(env(map[string]string{"PLATTR_CACHE_DIR": "/x/y"}))
+	if err != nil || got != "/x/y" {
+		t.Errorf("CacheDir() = %q, %v, want the setting", got, err)
+	}
+	if os.Geteuid() == 0 {
+		if got, _ := CacheDir(env(map[string]string{"HOME": "/root"})); got != "/var/cache/plattr" {
+			t.Errorf("CacheDir() of root = %q", got)
+		}
+		return
+	}
+	if got, _ := CacheDir(env(map[string]string{"HOME": "/home/a"})); got != "/home/a/.cache/plattr" {
+		t.Errorf("CacheDir() = %q", got)
+	}
+	if _, err := CacheDir(env(nil)); err == nil || !strings.Contains(err.Error(), "HOME") {
+		t.Errorf("CacheDir() without HOME = %v, want an error that names it", err)
+	}
+}
