@@ -12,15 +12,25 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 )
 
-// decode fills a T from properties, secrets opened. Hidden properties are left out; an unknown one is an error.
+// decode fills a T from inputs or settings, secrets opened. Hidden properties are left out; an unknown one is an error.
 func decode[T any](props resource.PropertyMap) (T, error) {
+	return decodeJSON[T](props, (*json.Decoder).DisallowUnknownFields)
+}
+
+// decodeState fills an S from a state. What S does not know is left out: the official plugin, which may have written
+// the state, has outputs that are not served here.
+func decodeState[S any](props resource.PropertyMap) (S, error) {
+	return decodeJSON[S](props, func(*json.Decoder) {})
+}
+
+func decodeJSON[T any](props resource.PropertyMap, prepare func(*json.Decoder)) (T, error) {
 	var out T
 	raw, err := json.Marshal(plain(resource.NewObjectProperty(visible(props))))
 	if err != nil {
 		return out, fmt.Errorf("encode properties: %w", err)
 	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.DisallowUnknownFields()
+	prepare(dec)
 	if err := dec.Decode(&out); err != nil {
 		return out, fmt.Errorf("%s", strings.TrimPrefix(err.Error(), "json: "))
 	}
@@ -87,46 +97,50 @@ func keepSecrets(to, from resource.PropertyMap) {
 	}
 }
 
-// markDefaults writes the bridge's list of inputs that were filled in, into the inputs and each object in them.
+// markDefaults writes the bridge's list of inputs that were filled in, into the inputs and each object in them that t,
+// the type of the inputs, has as a struct (a map, such as tags, has none).
 // Source: pulumi-terraform-bridge, pkg/tfbridge/schema.go, defaultsKey.
-func markDefaults(checked, news resource.PropertyMap) {
+func markDefaults(checked, news resource.PropertyMap, t reflect.Type) {
 	var filled []string
 	for k := range checked {
 		if _, given := news[k]; !given {
 			filled = append(filled, string(k))
 		}
 	}
-	for k, v := range checked {
-		checked[k] = markNested(v)
-	}
+	markFields(checked, t)
 	checked["__defaults"] = stringsProperty(filled)
 }
 
-func markNested(v resource.PropertyValue) resource.PropertyValue {
-	switch {
-	case v.IsSecret():
-		return resource.MakeSecret(markNested(v.SecretValue().Element))
-	case v.IsArray():
-		out := make([]resource.PropertyValue, 0, len(v.ArrayValue()))
-		for _, e := range v.ArrayValue() {
-			if e.IsObject() {
-				e = withDefaults(e)
-			}
-			out = append(out, e)
+func markFields(props resource.PropertyMap, t reflect.Type) {
+	for _, f := range reflect.VisibleFields(t) {
+		key := resource.PropertyKey(jsonName(f))
+		if v, ok := props[key]; ok && key != "" {
+			props[key] = markNested(v, f.Type)
 		}
-		return resource.NewArrayProperty(out)
-	default:
-		return v // a plain map (tags) has no __defaults, and single nested objects are not used by the served types
 	}
 }
 
-func withDefaults(v resource.PropertyValue) resource.PropertyValue {
-	o := v.ObjectValue().Copy()
-	for k, e := range o {
-		o[k] = markNested(e)
+func markNested(v resource.PropertyValue, t reflect.Type) resource.PropertyValue {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
 	}
-	o["__defaults"] = stringsProperty(nil)
-	return resource.NewObjectProperty(o)
+	switch {
+	case v.IsSecret():
+		return resource.MakeSecret(markNested(v.SecretValue().Element, t))
+	case v.IsArray() && t.Kind() == reflect.Slice:
+		out := make([]resource.PropertyValue, 0, len(v.ArrayValue()))
+		for _, e := range v.ArrayValue() {
+			out = append(out, markNested(e, t.Elem()))
+		}
+		return resource.NewArrayProperty(out)
+	case v.IsObject() && t.Kind() == reflect.Struct:
+		o := v.ObjectValue().Copy()
+		markFields(o, t)
+		o["__defaults"] = stringsProperty(nil)
+		return resource.NewObjectProperty(o)
+	default:
+		return v
+	}
 }
 
 func stringsProperty(list []string) resource.PropertyValue {

@@ -29,7 +29,7 @@ type Spec[Config, Client any] struct {
 	Package string
 	// Version is the version of the official plugin whose types are served, without a leading v.
 	Version string
-	// Bridged adds the hidden input __defaults, as plugins made by the Terraform bridge do.
+	// Bridged adds the hidden input __defaults and the output id, as plugins made by the Terraform bridge do.
 	Bridged bool
 	// Configure makes the client; it should not dial, so that a preview against an absent server can be made.
 	Configure func(ctx context.Context, config Config) (Client, error)
@@ -213,6 +213,7 @@ func (p *provider[Config, Client]) Create(
 	if err != nil {
 		return failed, p.explain(ctx, err)
 	}
+	p.withID(state, resource.ID(id))
 	return plugin.CreateResponse{ID: resource.ID(id), Properties: state, Status: resource.StatusOK}, nil
 }
 
@@ -234,6 +235,7 @@ func (p *provider[Config, Client]) Read(ctx context.Context, req plugin.ReadRequ
 	if err != nil {
 		return failed, p.explain(ctx, err)
 	}
+	p.withID(res.Outputs, res.ID)
 	return plugin.ReadResponse{ReadResult: res, Status: resource.StatusOK}, nil
 }
 
@@ -257,6 +259,7 @@ func (p *provider[Config, Client]) Update(
 	if err != nil {
 		return failed, p.explain(ctx, err)
 	}
+	p.withID(state, req.ID)
 	return plugin.UpdateResponse{Properties: state, Status: resource.StatusOK}, nil
 }
 
@@ -277,6 +280,13 @@ func (p *provider[Config, Client]) Delete(
 		return failed, p.explain(ctx, err)
 	}
 	return plugin.DeleteResponse{Status: resource.StatusOK}, nil
+}
+
+// withID repeats the ID among the outputs, as plugins made by the Terraform bridge do.
+func (p *provider[Config, Client]) withID(outputs resource.PropertyMap, id resource.ID) {
+	if p.spec.Bridged {
+		outputs["id"] = resource.NewStringProperty(string(id))
+	}
 }
 
 // begin gives an operation its client and a context that also ends when the run is cancelled.

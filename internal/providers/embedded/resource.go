@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -83,7 +84,7 @@ func (t *Type[C, A, S]) check(
 	}
 	keepSecrets(checked, news)
 	if bridged {
-		markDefaults(checked, news)
+		markDefaults(checked, news, reflect.TypeFor[A]())
 	}
 	return checked, failures
 }
@@ -130,7 +131,7 @@ func (t *Type[C, A, S]) create(
 
 func (t *Type[C, A, S]) read(ctx context.Context, c C, op Op, req plugin.ReadRequest) (plugin.ReadResult, error) {
 	op.Import = len(req.Inputs) == 0
-	state, err := decode[S](req.State)
+	state, err := decodeState[S](req.State)
 	if err != nil {
 		return plugin.ReadResult{}, err
 	}
@@ -175,7 +176,7 @@ func (t *Type[C, A, S]) update(
 	if t.Update == nil {
 		return nil, fmt.Errorf("%s cannot be updated in place", t.Token)
 	}
-	old, err := decode[S](req.OldOutputs)
+	old, err := decodeState[S](req.OldOutputs)
 	if err != nil {
 		return nil, err
 	}
@@ -191,7 +192,7 @@ func (t *Type[C, A, S]) update(
 }
 
 func (t *Type[C, A, S]) remove(ctx context.Context, c C, op Op, req plugin.DeleteRequest) error {
-	state, err := decode[S](req.Outputs)
+	state, err := decodeState[S](req.Outputs)
 	if err != nil {
 		return err
 	}
