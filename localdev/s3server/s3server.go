@@ -18,28 +18,18 @@ import (
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/embedgw"
 	"golang.org/x/sync/errgroup"
+
+	"plattr.dev/plattr/localdev/s3server/s3config"
 )
 
-// Version is versitygw's version, as in go.mod.
-const Version = "1.8.0"
-
-// Region is the region that every local bucket is in.
-const Region = "us-east-1"
-
 // Config is one server.
-type Config struct {
-	// Dir holds the data: buckets/, versions/, iam/ and, on a file system without extended attributes, sidecar/.
-	Dir string `json:"dir"`
-	// Address is host:port of the S3 API.
-	Address string `json:"address"`
-	// IAMAddress is host:port of the IAM API (CreateUser, PutUserPolicy, CreateAccessKey and so on).
-	IAMAddress string `json:"iamAddress"`
-	// WebAddress is host:port of the web console; empty: none.
-	WebAddress string `json:"webAddress,omitempty"`
-	// AccessKey and SecretKey are the root account's, for both APIs.
-	AccessKey string `json:"accessKey"`
-	SecretKey string `json:"secretKey"`
-}
+type Config = s3config.Config
+
+// Version is versitygw's version; Region is the region that every local bucket is in.
+const (
+	Version = s3config.Version
+	Region  = s3config.Region
+)
 
 // The limits leave room for any test run and keep the queues small.
 const (
@@ -127,17 +117,17 @@ func open(dir string) (*posix.Posix, error) {
 	return posix.New(buckets, store, opts)
 }
 
-// iamConfig and gatewayConfig leave versitygw's line per request on: it is what a developer looks for in the log, and it
-// redacts signatures.
 func iamConfig(c Config) *embedgw.IAMConfig {
 	return &embedgw.IAMConfig{
 		RootUserAccess: c.AccessKey, RootUserSecret: c.SecretKey,
 		Ports: []string{c.IAMAddress}, PrivatePorts: []string{privateSocket}, PrivateSocketPerm: "0600",
-		MaxConnections: maxConnections, MaxRequests: maxRequests, KeepAlive: true, Version: Version,
+		MaxConnections: maxConnections, MaxRequests: maxRequests, KeepAlive: true, Quiet: true,
 		IAMDir: "../iam", Region: Region, CORSAllowOrigin: consoleOrigin(c), DisableOIDCThumbprintAutoFetch: true,
 	}
 }
 
+// gatewayConfig leaves versitygw's line per request on: it is what a developer looks for in the log, and it redacts
+// signatures. The IAM API is asked on every request, so it is quiet.
 func gatewayConfig(c Config) *embedgw.Config {
 	g := &embedgw.Config{
 		RootUserAccess: c.AccessKey, RootUserSecret: c.SecretKey, Region: Region,
