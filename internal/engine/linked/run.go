@@ -1,0 +1,304 @@
+// Package linked runs Pulumi's engine in this process: no CLI, no plugin, no gRPC to providers. One [Runner.Run] is
+// what one `pulumi up`, `preview`, `destroy`, `refresh` or `import` does, on a stack in a [state.Dir].
+package linked
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/pulumi/pulumi/pkg/v3/backend"
+	"github.com/pulumi/pulumi/pkg/v3/display"
+	"github.com/pulumi/pulumi/pkg/v3/engine"
+	"github.com/pulumi/pulumi/pkg/v3/resource/deploy"
+	"github.com/pulumi/pulumi/pkg/v3/secrets"
+	"github.com/pulumi/pulumi/pkg/v3/util/cancel"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"plattr.dev/plattr/internal/engine/lock"
+	"plattr.dev/plattr/internal/engine/state"
+)
+
+// grace is how long a cancelled run may finish what it is doing before it is left alone.
+const grace = 30 * time.Second
+
+// parallel is how many resources are worked on at once, as many as the stock CLI's default of four per core at least.
+const parallel = 32
+
+// Keyring opens and makes the secrets managers of stacks.
+type Keyring interface {
+	secrets.Provider
+	New() (secrets.Manager, error)
+}
+
+// Runner runs the engine. It is safe for concurrent use; two runs on one stack exclude each other.
+type Runner struct {
+	State     *state.Dir
+	Keys      Keyring
+	Providers map[string]func() plugin.Provider
+	// Owner is shown to whoever finds a stack locked by this runner.
+	Owner string
+}
+
+// Request says what one run does.
+type Request struct {
+	Kind    apitype.UpdateKind
+	Stack   state.Ref
+	Program pulumi.RunFunc
+	// Client is the address of a language runtime that holds the program; used when Program is nil.
+	Client string
+	// Root is the directory that relative paths of the program are based on.
+	Root string
+
+	// DryRun previews.
+	DryRun bool
+	// Refresh reads every resource first.
+	Refresh bool
+	// KeepPending leaves pending operations of a run that died in the state, as the stock CLI does.
+	KeepPending bool
+	Message     string
+	Config      config.Map
+	Manager     secrets.Manager // decrypts Config and encrypts a new stack; nil: from the state or the keyring
+	Imports     []deploy.Import
+	Options     engine.UpdateOptions
+	// Events gets every event of the engine, in order. It must not block for long.
+	Events func(engine.Event)
+}
+
+// Outcome is what a run gave, also one that failed.
+type Outcome struct {
+	Changes display.ResourceChanges
+	// Outputs are the stack's outputs after the run; nil after a preview.
+	Outputs resource.PropertyMap
+	// Program is the error that the program returned, as it is.
+	Program error
+}
+
+// Run does one run, under the stack's lock unless it is a preview. A stack that is absent is made by an update.
+func (r *Runner) Run(ctx context.Context, req Request) (Outcome, error) {
+	if err := ctx.Err(); err != nil {
+		return Outcome{}, err
+	}
+	if req.DryRun {
+		return r.locked(ctx, req)
+	}
+	l, err := lock.Take(r.State.LockDir(req.Stack), r.State.MutexFile(req.Stack), r.Owner)
+	if err != nil {
+		return Outcome{}, err
+	}
+	out, err := r.locked(ctx, req)
+	return out, errors.Join(err, l.Release())
+}
+
+func (r *Runner) locked(ctx context.Context, req Request) (Outcome, error) {
+	snap, err := r.load(ctx, req)
+	if err != nil {
+		return Outcome{}, err
+	}
+	manager := req.Manager
+	if manager == nil {
+		if manager, err = r.manager(snap); err != nil {
+			return Outcome{}, err
+		}
+	}
+	u := &update{runner: r, req: req, snap: snap, manager: manager}
+	start := time.Now()
+	changes, runErr := u.run(ctx)
+	out := Outcome{Changes: changes, Program: u.programErr}
+	if req.DryRun {
+		return out, runErr
+	}
+	out.Outputs = rootOutputs(u.saved())
+	result := backend.SucceededResult
+	if runErr != nil {
+		result = backend.FailedResult
+	}
+	recordErr := r.State.Record(req.Stack, backend.UpdateInfo{
+		Kind: req.Kind, StartTime: start.Unix(), EndTime: time.Now().Unix(), Message: req.Message,
+		Environment: map[string]string{}, Config: req.Config, Result: result, ResourceChanges: changes,
+	})
+	if runErr != nil {
+		return out, runErr
+	}
+	return out, recordErr
+}
+
+// load reads the stack and forgets the creates that a killed run left pending: the resource is looked for by the next
+// create, which takes over what is there. Nobody has to answer a question.
+func (r *Runner) load(ctx context.Context, req Request) (*deploy.Snapshot, error) {
+	snap, err := r.State.Load(ctx, req.Stack, r.Keys)
+	if errors.Is(err, state.ErrNoStack) && req.Kind == apitype.UpdateUpdate {
+		if req.DryRun {
+			return nil, nil
+		}
+		return nil, r.State.Create(req.Stack)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if snap != nil && !req.KeepPending {
+		snap.PendingOperations = nil
+	}
+	return snap, nil
+}
+
+// manager returns the secrets manager that the stack has, or a new one for a new stack.
+func (r *Runner) manager(snap *deploy.Snapshot) (secrets.Manager, error) {
+	if snap != nil && snap.SecretsManager != nil {
+		return snap.SecretsManager, nil
+	}
+	m, err := r.Keys.New()
+	if err != nil {
+		return nil, fmt.Errorf("open secrets: %w", err)
+	}
+	return m, nil
+}
+
+// update is one run of the engine.
+type update struct {
+	runner  *Runner
+	req     Request
+	snap    *deploy.Snapshot
+	manager secrets.Manager
+
+	mu         sync.Mutex // guards what follows, and the order of events
+	closed     bool
+	last       *deploy.Snapshot
+	programErr error
+}
+
+func (u *update) run(ctx context.Context) (display.ResourceChanges, error) {
+	h, err := newHost(u.runner.Providers, u.log)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = h.Close() }()
+	if u.req.Program != nil {
+		h.runtime = newInline(u.req.Program, h.ServerAddr(), u.programFailed)
+	}
+	canceller, stop := follow(ctx)
+	defer stop()
+	events, drained := u.drain()
+	ectx := &engine.Context{
+		Cancel: canceller, Events: events, PluginManager: noPlugins{},
+		BackendClient: &references{dir: u.runner.State, keys: u.runner.Keys, project: u.req.Stack.Project},
+	}
+	var snapshots *backend.SnapshotManager
+	if !u.req.DryRun {
+		snapshots = backend.NewSnapshotManager(u, u.manager, u.snap)
+		ectx.SnapshotManager = snapshots
+	}
+	changes, err := u.execute(ectx, h)
+	close(events)
+	<-drained
+	if snapshots != nil {
+		if closeErr := snapshots.Close(); closeErr != nil {
+			err = errors.Join(err, fmt.Errorf("write state: %w", closeErr))
+		}
+	}
+	if ctx.Err() != nil && err != nil {
+		err = errors.Join(ctx.Err(), err)
+	}
+	return changes, err
+}
+
+func (u *update) execute(ectx *engine.Context, h *host) (display.ResourceChanges, error) {
+	info := engine.UpdateInfo{
+		Root: u.req.Root,
+		Project: &workspace.Project{
+			Name:    tokens.PackageName(u.req.Stack.Project),
+			Runtime: workspace.NewProjectRuntimeInfo("go", nil),
+		},
+		Target: &deploy.Target{
+			Name: tokens.MustParseStackName(u.req.Stack.Stack), Organization: "organization",
+			Config: u.req.Config, Decrypter: u.manager.Decrypter(), Snapshot: u.snap,
+		},
+	}
+	if u.req.Program == nil && u.req.Client != "" {
+		info.Project.Runtime = workspace.NewProjectRuntimeInfo(runtimeName, map[string]any{"address": u.req.Client})
+	}
+	opts := u.req.Options
+	opts.Host, opts.Refresh = h, u.req.Refresh
+	if opts.Parallel == 0 {
+		opts.Parallel = parallel
+	}
+	var changes display.ResourceChanges
+	var err error
+	switch u.req.Kind {
+	case apitype.UpdateUpdate:
+		_, changes, err = engine.Update(info, ectx, opts, u.req.DryRun)
+	case apitype.DestroyUpdate:
+		_, changes, err = engine.Destroy(info, ectx, opts, u.req.DryRun)
+	case apitype.RefreshUpdate:
+		_, changes, err = engine.Refresh(info, ectx, opts, u.req.DryRun)
+	case apitype.ResourceImportUpdate:
+		_, changes, err = engine.Import(info, ectx, opts, u.req.Imports, u.req.DryRun)
+	default:
+		err = fmt.Errorf("the engine has no operation %q", u.req.Kind)
+	}
+	return changes, err
+}
+
+// Save makes update the persister of the snapshot manager.
+func (u *update) Save(snap *deploy.Snapshot) error {
+	u.mu.Lock()
+	u.last = snap
+	u.mu.Unlock()
+	return u.runner.State.Save(u.req.Stack, snap)
+}
+
+func (u *update) saved() *deploy.Snapshot {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.last == nil {
+		return u.snap
+	}
+	return u.last
+}
+
+func (u *update) programFailed(err error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.programErr = err
+}
+
+// follow makes a canceller of the engine that is cancelled with ctx and terminated when that takes longer than
+// [grace]. Stop ends everything that waits for it.
+func follow(ctx context.Context) (*cancel.Context, func()) {
+	canceller, source := cancel.NewContext(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer source.Terminate()
+		select {
+		case <-done:
+			return
+		case <-ctx.Done():
+			source.Cancel()
+		}
+		select {
+		case <-done:
+		case <-time.After(grace):
+		}
+	}()
+	return canceller, func() { close(done) }
+}
+
+func rootOutputs(snap *deploy.Snapshot) resource.PropertyMap {
+	if snap == nil {
+		return resource.PropertyMap{}
+	}
+	for _, res := range snap.Resources {
+		if res.Type == resource.RootStackType && !res.Delete {
+			return res.Outputs
+		}
+	}
+	return resource.PropertyMap{}
+}

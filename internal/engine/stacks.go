@@ -1,0 +1,131 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"plattr.dev/plattr/internal/engine/lock"
+	"plattr.dev/plattr/internal/engine/state"
+)
+
+// Outputs returns what the stack's program exported in its last run.
+func (e *Engine) Outputs(ctx context.Context, stack string) (map[string]Output, error) {
+	ref, err := state.ParseRef(e.project, stack)
+	if err != nil {
+		return nil, err
+	}
+	snap, err := e.state.Load(ctx, ref, e.keys)
+	if err != nil {
+		return nil, e.explain(ctx, ref, err)
+	}
+	if snap == nil {
+		return map[string]Output{}, nil
+	}
+	for _, res := range snap.Resources {
+		if res.Type == resource.RootStackType && !res.Delete {
+			return outputs(res.Outputs), nil
+		}
+	}
+	return map[string]Output{}, nil
+}
+
+// Run is one entry of a stack's history.
+type Run struct {
+	// Kind is update, destroy, refresh or resource-import.
+	Kind      string         `json:"kind"`
+	Succeeded bool           `json:"succeeded"`
+	Message   string         `json:"message,omitempty"`
+	Start     time.Time      `json:"start"`
+	End       time.Time      `json:"end"`
+	Changes   map[string]int `json:"changes"`
+}
+
+// History returns the runs of a stack, newest first; limit 0 means all that are kept (100).
+func (e *Engine) History(_ context.Context, stack string, limit int) ([]Run, error) {
+	ref, err := state.ParseRef(e.project, stack)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.mustExist(ref); err != nil {
+		return nil, err
+	}
+	infos, err := e.state.History(ref, limit)
+	if err != nil {
+		return nil, err
+	}
+	runs := make([]Run, 0, len(infos))
+	for _, i := range infos {
+		changes := make(map[apitype.OpType]int, len(i.ResourceChanges))
+		for op, n := range i.ResourceChanges {
+			changes[apitype.OpType(op)] = n
+		}
+		runs = append(runs, Run{
+			Kind: string(i.Kind), Succeeded: i.Result == "succeeded", Message: i.Message,
+			Start: time.Unix(i.StartTime, 0).UTC(), End: time.Unix(i.EndTime, 0).UTC(), Changes: counts(changes),
+		})
+	}
+	return runs, nil
+}
+
+// Export returns a stack's deployment, in the format of `pulumi stack export`. Secrets stay encrypted.
+func (e *Engine) Export(ctx context.Context, stack string) (apitype.UntypedDeployment, error) {
+	ref, err := state.ParseRef(e.project, stack)
+	if err != nil {
+		return apitype.UntypedDeployment{}, err
+	}
+	d, err := e.state.Export(ref)
+	return d, e.explain(ctx, ref, err)
+}
+
+// Import replaces a stack's deployment with an exported one; the stack is made when it is absent.
+func (e *Engine) Import(ctx context.Context, stack string, deployment apitype.UntypedDeployment) error {
+	return e.withLock(ctx, stack, func(ref state.Ref) error { return e.state.Import(ref, deployment) })
+}
+
+// Remove deletes a stack with its history. One that still has resources is refused with [ErrStackNotEmpty].
+func (e *Engine) Remove(ctx context.Context, stack string) error {
+	return e.withLock(ctx, stack, func(ref state.Ref) error {
+		if err := e.mustExist(ref); err != nil {
+			return err
+		}
+		snap, err := e.state.Load(ctx, ref, e.keys)
+		if err != nil {
+			return err
+		}
+		if snap != nil && len(snap.Resources) > 0 {
+			return fmt.Errorf("%w: %d", ErrStackNotEmpty, len(snap.Resources))
+		}
+		return e.state.Remove(ref)
+	})
+}
+
+// List returns the names of the project's stacks, sorted.
+func (e *Engine) List(context.Context) ([]string, error) {
+	refs, err := e.state.List(e.project)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, 0, len(refs))
+	for _, r := range refs {
+		names = append(names, r.Stack)
+	}
+	return names, nil
+}
+
+func (e *Engine) withLock(ctx context.Context, stack string, do func(state.Ref) error) error {
+	ref, err := state.ParseRef(e.project, stack)
+	if err != nil {
+		return err
+	}
+	l, err := lock.Take(e.state.LockDir(ref), e.state.MutexFile(ref), e.owner)
+	if err != nil {
+		return e.explain(ctx, ref, err)
+	}
+	err = do(ref)
+	return e.explain(ctx, ref, errors.Join(err, l.Release()))
+}

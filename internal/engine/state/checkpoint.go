@@ -1,0 +1,146 @@
+package state
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/pulumi/pulumi/pkg/v3/resource/deploy"
+	"github.com/pulumi/pulumi/pkg/v3/resource/stack"
+	"github.com/pulumi/pulumi/pkg/v3/secrets"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/encoding"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
+)
+
+// Create makes an empty stack.
+func (d *Dir) Create(ref Ref) error {
+	chk, err := stack.SerializeCheckpoint(tokens.QName(ref.String()), nil, false)
+	if err != nil {
+		return fmt.Errorf("create stack %s: %w", ref.Stack, err)
+	}
+	return d.save(ref, chk)
+}
+
+// Load reads a stack's snapshot: nil when nothing was ever deployed, [ErrNoStack] when there is no such stack.
+func (d *Dir) Load(ctx context.Context, ref Ref, provider secrets.Provider) (*deploy.Snapshot, error) {
+	chk, _, _, err := d.checkpoint(ref)
+	if err != nil {
+		return nil, err
+	}
+	snap, err := stack.DeserializeCheckpoint(ctx, provider, chk)
+	if err != nil {
+		return nil, fmt.Errorf("read stack %s: %w", ref.Stack, err)
+	}
+	if err := snap.VerifyIntegrity(); err != nil {
+		return nil, fmt.Errorf("read stack %s: %w", ref.Stack, err)
+	}
+	return snap, nil
+}
+
+// checkpoint reads the stack's file or, when a kill or a full disk tore it, the newest copy that is whole. What the
+// copy does not know is found again by the next run: Create takes over what the same stack made before.
+func (d *Dir) checkpoint(ref Ref) (*apitype.CheckpointV3, int, []string, error) {
+	file := d.stackFile(ref)
+	raw, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, 0, nil, fmt.Errorf("stack %s: %w", ref.Stack, ErrNoStack)
+	}
+	if err != nil {
+		return nil, 0, nil, fmt.Errorf("read stack %s: %w", ref.Stack, err)
+	}
+	chk, version, features, torn := decode(raw)
+	if torn == nil {
+		return chk, version, features, nil
+	}
+	for _, copied := range d.copies(ref) {
+		raw, err := os.ReadFile(copied)
+		if err != nil {
+			continue
+		}
+		if chk, version, features, err := decode(raw); err == nil {
+			return chk, version, features, nil
+		}
+	}
+	return nil, 0, nil, fmt.Errorf("read stack %s: %s is damaged and has no copy: %w", ref.Stack, file, torn)
+}
+
+// copies lists the stack's other files, newest first.
+func (d *Dir) copies(ref Ref) []string {
+	files := []string{d.stackFile(ref) + ".bak"}
+	for _, pattern := range []string{
+		filepath.Join(d.backupDir(ref), "*.json"), filepath.Join(d.historyDir(ref), "*.checkpoint.json"),
+	} {
+		more, _ := filepath.Glob(pattern) // the pattern is fixed: it cannot be malformed
+		files = append(files, more...)
+	}
+	age := map[string]int64{}
+	for _, f := range files {
+		if info, err := os.Stat(f); err == nil {
+			age[f] = info.ModTime().UnixNano()
+		}
+	}
+	slices.SortStableFunc(files, func(a, b string) int { return int(max(-1, min(1, age[b]-age[a]))) })
+	return files
+}
+
+func decode(raw []byte) (*apitype.CheckpointV3, int, []string, error) {
+	if !json.Valid(raw) {
+		return nil, 0, nil, errors.New("not valid JSON")
+	}
+	return stack.UnmarshalVersionedCheckpointToLatestCheckpoint(encoding.JSON, raw)
+}
+
+// Save writes a stack's snapshot. It is what backend.SnapshotManager calls after each step.
+func (d *Dir) Save(ref Ref, snap *deploy.Snapshot) error {
+	chk, err := stack.SerializeCheckpoint(tokens.QName(ref.String()), snap, false)
+	if err != nil {
+		return fmt.Errorf("write stack %s: %w", ref.Stack, err)
+	}
+	return d.save(ref, chk)
+}
+
+func (d *Dir) save(ref Ref, chk *apitype.VersionedCheckpoint) error {
+	raw, err := encoding.JSON.Marshal(chk)
+	if err != nil {
+		return fmt.Errorf("write stack %s: %w", ref.Stack, err)
+	}
+	file := d.stackFile(ref)
+	if err := os.Remove(file + ".bak"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("write stack %s: %w", ref.Stack, err)
+	}
+	if err := keep(file, file+".bak"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("write stack %s: %w", ref.Stack, err)
+	}
+	if err := write(file, raw, false); err != nil {
+		return fmt.Errorf("write stack %s: %w", ref.Stack, err)
+	}
+	return nil
+}
+
+// Export returns a stack's deployment as it is stored: secrets stay encrypted.
+func (d *Dir) Export(ref Ref) (apitype.UntypedDeployment, error) {
+	chk, version, features, err := d.checkpoint(ref)
+	if err != nil {
+		return apitype.UntypedDeployment{}, err
+	}
+	raw, err := encoding.JSON.Marshal(chk.Latest)
+	if err != nil {
+		return apitype.UntypedDeployment{}, fmt.Errorf("export stack %s: %w", ref.Stack, err)
+	}
+	return apitype.UntypedDeployment{Version: version, Features: features, Deployment: raw}, nil
+}
+
+// Import replaces a stack's deployment; the stack is made when it is absent.
+func (d *Dir) Import(ref Ref, deployment apitype.UntypedDeployment) error {
+	chk, err := stack.MarshalUntypedDeploymentToVersionedCheckpoint(tokens.QName(ref.String()), &deployment)
+	if err != nil {
+		return fmt.Errorf("import stack %s: %w", ref.Stack, err)
+	}
+	return d.save(ref, chk)
+}

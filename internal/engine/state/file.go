@@ -1,0 +1,70 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// write replaces a file: a reader sees the old content or the new, also after a kill at any moment. With sync, also
+// after a loss of power.
+func write(path string, data []byte, sync bool) (err error) {
+	tmp, err := createTemp(path)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(tmp.Name())
+		}
+	}()
+	_, err = tmp.Write(data)
+	if err == nil && sync {
+		err = tmp.Sync()
+	}
+	if err := errors.Join(err, tmp.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return os.Rename(tmp.Name(), path)
+}
+
+// createTemp makes the temporary file beside path (mode 0600), and the folders to it when they are absent.
+func createTemp(path string) (*os.File, error) {
+	dir, pattern := filepath.Dir(path), "."+filepath.Base(path)+".tmp*"
+	for {
+		tmp, err := os.CreateTemp(dir, pattern)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return tmp, err
+		}
+		// Absent, or removed just now together with another stack that was the project's last.
+		if err := os.MkdirAll(dir, dirMode); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// keep gives the content of a file a second name. No copy is needed, because files are replaced, never changed.
+func keep(file, name string) error {
+	if err := os.MkdirAll(filepath.Dir(name), dirMode); err != nil {
+		return err
+	}
+	if err := os.Link(file, name); err == nil {
+		return nil
+	}
+	data, err := os.ReadFile(file) // a file system without hard links
+	if err != nil {
+		return err
+	}
+	return write(name, data, false)
+}
+
+// sync brings a file to the disk.
+func sync(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
