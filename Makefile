@@ -1,0 +1,56 @@
+# plattr: every way to build, try and test it. `make` alone prints this list.
+
+# One set of flags everywhere: another one would compile every dependency anew.
+export CGO_ENABLED = 0
+
+BIN  := bin/plattr
+N    ?= 50
+SEED ?= 0
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo check test lint unit generate verify platforms bench chaos setup clean
+
+help: ## print this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 20
+
+build: ## build bin/plattr
+	go build -o $(BIN) ./cmd/plattr
+
+demo: ## from nothing to a running example application, with times and URLs
+	@internal/tools/setup.sh demo
+	@internal/tools/demo.sh
+
+check: ## the fast subset for the inner loop: vet and tests without servers
+	go vet ./...
+	go test -short ./...
+
+test: ## install what tests need, then lint, every test, generated files, other platforms; skips nothing
+	@internal/tools/setup.sh test
+	@$(MAKE) --no-print-directory lint verify platforms unit chaos
+
+unit:
+	PLATTR_TEST_REQUIRE=1 go test -timeout 20m ./...
+
+lint: ## golangci-lint with the rules of .golangci.yml
+	$$(internal/tools/build.sh golangci-lint) run ./...
+
+generate: ## rewrite generated files and goldens
+	go generate ./...
+
+verify: ## fail when generated files are not up to date
+	@internal/tools/verify.sh
+
+platforms: ## type-check our packages for linux/arm64 and darwin/arm64, from source
+	go test -count=1 -run TestPlatforms ./internal/tools/platforms -platforms
+
+bench: ## the figures of the README, each as a ratio against its alternative
+	PLATTR_TEST_REQUIRE=1 go test -run '^$$' -bench . -benchtime 10x -timeout 60m ./...
+
+chaos: ## kill plattr N times at random moments (N=1000 SEED=7); every next run must succeed
+	PLATTR_TEST_REQUIRE=1 go test -count=1 -timeout 60m -run TestChaos ./internal/chaos -chaos.n=$(N) -chaos.seed=$(SEED) -v
+
+setup: ## install what the tests need on this machine
+	@internal/tools/setup.sh test
+
+clean: ## remove what make built; local services and data stay (plattr dev destroy --all)
+	rm -rf bin
