@@ -96,7 +96,9 @@ type UnsafeError struct{ Dir, Reason string }
 func (e *UnsafeError) Error() string { return fmt.Sprintf("the cache %s %s", e.Dir, e.Reason) }
 
 // Hint is the command that mends it.
-func (e *UnsafeError) Hint() string { return "chmod go-w " + e.Dir + ", or set PLATTR_CACHE_DIR to another folder" }
+func (e *UnsafeError) Hint() string {
+	return "chmod go-w " + e.Dir + ", or set PLATTR_CACHE_DIR to another folder"
+}
 
 func treeName(e Entry, p Platform) string {
 	return e.Name + "-" + e.Version + "-" + p.OS + "-" + p.Arch

@@ -20,8 +20,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	"plattr.dev/plattr/internal/testutil"
 )
 
 // archive makes a .tar.gz of the entries; a name that ends in / is a folder, a value that begins with -> a link.
@@ -360,21 +358,5 @@ func TestFindEndsWithItsContext(t *testing.T) {
 	_, err := Find(ctx, "tool", WithTable(s.table("")), WithCache(t.TempDir()), WithHTTPClient(s.Client()), WithEnv(func(string) string { return "" }))
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Find() = %v, want the context's error", err)
-	}
-}
-
-// TestFindTheRealOnes takes the programs of this machine, or downloads them through the registries' clients.
-func TestFindTheRealOnes(t *testing.T) {
-	t.Parallel()
-	for _, e := range Table() {
-		t.Run(e.Name, func(t *testing.T) {
-			t.Parallel()
-			p, err := Find(t.Context(), e.Name)
-			testutil.Require(t, err == nil, fmt.Sprint(err))
-			got, err := inspect(t.Context(), e, p.Dir)
-			if err != nil || got.Version != p.Version {
-				t.Errorf("%s says version %q, %v; want %s", p.Bin, got.Version, err, p.Version)
-			}
-		})
 	}
 }

@@ -1,0 +1,265 @@
+package services
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"plattr.dev/plattr/localdev/ports"
+	"plattr.dev/plattr/localdev/process"
+	"plattr.dev/plattr/localdev/state"
+)
+
+// AdminRole makes the applications' databases and roles. It is no superuser, as on Aurora: what works here works there.
+const AdminRole = "plattr_admin"
+
+// superuser only bootstraps; it can be reached through the socket alone, in a folder that nobody else may enter.
+const superuser = "postgres"
+
+// initTimeout bounds initdb, on a slow disk too.
+const initTimeout = 3 * time.Minute
+
+// settings of the server. Nothing here trades durability of the data directory for speed: fsync stays on, because a
+// killed machine must not corrupt it. synchronous_commit is off: a crash can lose the last few hundred milliseconds of
+// commits, never consistency, and each commit saves the wait for the disk. Memory is for a laptop with many servers.
+var settings = []string{
+	"listen_addresses=" + ports.Host,
+	"unix_socket_permissions=0700",
+	"max_connections=200",
+	"shared_buffers=32MB",
+	"work_mem=4MB",
+	"maintenance_work_mem=32MB",
+	"max_worker_processes=4",
+	"max_parallel_workers=2",
+	"autovacuum_max_workers=2",
+	"max_wal_senders=0",
+	"wal_level=minimal",
+	"min_wal_size=32MB",
+	"max_wal_size=256MB",
+	"wal_buffers=1MB",
+	"checkpoint_timeout=15min",
+	"fsync=on",
+	"full_page_writes=on",
+	"synchronous_commit=off",
+	"jit=off",
+	"password_encryption=scram-sha-256",
+	"logging_collector=off",
+	"log_destination=stderr",
+	"log_line_prefix=%m [%p] %u@%d ",
+	// Statements and details may hold passwords and people's data: neither gets into the log.
+	"log_error_verbosity=terse",
+	"log_min_error_statement=panic",
+	"log_statement=none",
+}
+
+// hba lets the superuser in through the socket only, and everyone else with a password only.
+const hba = `# Written by plattr at every start.
+local all postgres trust
+local all all scram-sha-256
+host all postgres 127.0.0.1/32 reject
+host all all 127.0.0.1/32 scram-sha-256
+`
+
+// AdminURL is how AdminRole reaches the server, over TCP.
+func AdminURL(s Spec, password string) string {
+	u := url.URL{
+		Scheme: "postgres", User: url.UserPassword(AdminRole, password), Host: s.Address(ports.PostgreSQL),
+		Path: "/postgres", RawQuery: "sslmode=disable",
+	}
+	return u.String()
+}
+
+// BootstrapURL is how the superuser reaches the server, through its socket.
+func BootstrapURL(d state.Dir, s Spec) string {
+	q := url.Values{"host": {d.Run}, "port": {strconv.Itoa(s.Ports[ports.PostgreSQL])}, "user": {superuser}}
+	return "postgres:///postgres?" + q.Encode()
+}
+
+func major(version string) string {
+	m, _, _ := strings.Cut(version, ".")
+	return m
+}
+
+// DataDir is the server's data: one folder per major version, because they cannot read each other's.
+func DataDir(d state.Dir, s Spec) string { return d.Join("postgresql", major(s.Version)) }
+
+func preparePostgreSQL(ctx context.Context, p Place, s Spec) (Command, error) {
+	data := DataDir(p.State, s)
+	if err := initdb(ctx, data, filepath.Join(filepath.Dir(s.Program), "initdb"), p.Dir); err != nil {
+		return Command{}, err
+	}
+	if err := writeIfChanged(filepath.Join(data, "pg_hba.conf"), []byte(hba)); err != nil {
+		return Command{}, fmt.Errorf("write who may connect: %w", err)
+	}
+	if err := clearStalePID(data); err != nil {
+		return Command{}, err
+	}
+	args := []string{"-D", data}
+	own := []string{"port=" + strconv.Itoa(s.Ports[ports.PostgreSQL]), "unix_socket_directories=" + quoteList(p.State.Run)}
+	for _, set := range append(own, settings...) {
+		args = append(args, "-c", set)
+	}
+	return Command{Path: s.Program, Args: args, Env: cleanEnv(p.Dir), Dir: p.Dir}, nil
+}
+
+// quoteList quotes an element of a list setting, in which commas and spaces separate.
+func quoteList(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
+
+// initdb makes the data directory if it is missing, under another name first: one that is there is whole.
+func initdb(ctx context.Context, data, program, home string) error {
+	if _, err := os.Stat(filepath.Join(data, "PG_VERSION")); err == nil {
+		return nil
+	}
+	fresh := data + ".new"
+	if err := os.RemoveAll(fresh); err != nil {
+		return fmt.Errorf("make the database cluster: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(fresh), 0o700); err != nil {
+		return fmt.Errorf("make the database cluster: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, initTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, "-D", fresh, "-U", superuser, "--auth=reject", "--encoding=UTF8", //nolint:gosec // from the table
+		"--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions", "--no-sync")
+	cmd.Env, cmd.Dir = cleanEnv(home), home
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 2 * time.Second
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("make the database cluster: initdb: %w%s", err, tail(out.String()))
+	}
+	syscall.Sync() // one flush in place of one for each of a thousand files
+	if err := os.Rename(fresh, data); err != nil {
+		return fmt.Errorf("make the database cluster: %w", err)
+	}
+	return nil
+}
+
+func tail(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	if last := strings.TrimSpace(lines[len(lines)-1]); last != "" {
+		return ": " + last
+	}
+	return ""
+}
+
+// clearStalePID removes the lock file of a server that died. PostgreSQL does it by itself unless another process of the
+// same user has got the dead one's number, which is likely after the machine was started again.
+func clearStalePID(data string) error {
+	file := filepath.Join(data, "postmaster.pid")
+	raw, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the server's lock file: %w", err)
+	}
+	first, _, _ := strings.Cut(string(raw), "\n")
+	pid, err := strconv.Atoi(strings.TrimSpace(first))
+	if err != nil || pid <= 0 {
+		return nil // PostgreSQL says better what is wrong with it
+	}
+	dir, err := process.WorkingDir(pid)
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		return nil
+	case err == nil && sameFile(dir, data):
+		return &RunningError{PID: pid, Data: data}
+	}
+	if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove a dead server's lock file: %w", err)
+	}
+	return nil
+}
+
+// RunningError says that a server which this supervisor did not start uses the data directory.
+type RunningError struct {
+	PID  int
+	Data string
+}
+
+func (e *RunningError) Error() string {
+	return fmt.Sprintf("process %d, which plattr did not start, is a PostgreSQL that uses %s", e.PID, e.Data)
+}
+
+// Hint is the next step.
+func (e *RunningError) Hint() string { return "stop it: kill -INT " + strconv.Itoa(e.PID) }
+
+func sameFile(a, b string) bool {
+	x, errX := os.Stat(a)
+	y, errY := os.Stat(b)
+	return errX == nil && errY == nil && os.SameFile(x, y)
+}
+
+// settlePostgreSQL makes the administrator, and gives it the password that this machine's secrets hold.
+func settlePostgreSQL(ctx context.Context, p Place, s Spec) error {
+	secrets, err := p.State.Secrets(ctx)
+	if err != nil {
+		return err
+	}
+	conn, err := connect(ctx, BootstrapURL(p.State, s))
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx) //nolint:errcheck // the server sees the end either way
+	role := pgx.Identifier{AdminRole}.Sanitize()
+	var exists bool
+	if err := conn.QueryRow(ctx, "select exists(select from pg_roles where rolname = $1)", AdminRole).Scan(&exists); err != nil {
+		return fmt.Errorf("look for the administrator: %w", err)
+	}
+	verb := "alter"
+	if !exists {
+		verb = "create"
+	}
+	// The password has only letters and digits; DDL takes no parameters.
+	_, err = conn.Exec(ctx, verb+" role "+role+" login createrole createdb nosuperuser noreplication nobypassrls password '"+
+		strings.ReplaceAll(secrets.DatabaseAdmin, "'", "''")+"'")
+	if err != nil {
+		return fmt.Errorf("%s the administrator: %w", verb, err)
+	}
+	return nil
+}
+
+func readyPostgreSQL(ctx context.Context, p Place, s Spec) error {
+	secrets, err := p.State.Secrets(ctx)
+	if err != nil {
+		return err
+	}
+	conn, err := connect(ctx, AdminURL(s, secrets.DatabaseAdmin))
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx) //nolint:errcheck // the server sees the end either way
+	var one int
+	if err := conn.QueryRow(ctx, "select 1").Scan(&one); err != nil {
+		return fmt.Errorf("ask the server: %w", err)
+	}
+	return nil
+}
+
+// connect takes everything from the address and nothing from PG* variables or files of the user.
+func connect(ctx context.Context, address string) (*pgx.Conn, error) {
+	c, err := pgx.ParseConfig(address)
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	c.DefaultQueryExecMode = pgx.QueryExecModeExec
+	conn, err := pgx.ConnectConfig(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	return conn, nil
+}

@@ -1,0 +1,484 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"plattr.dev/plattr/localdev/ports"
+	"plattr.dev/plattr/localdev/process"
+	"plattr.dev/plattr/localdev/services"
+	"plattr.dev/plattr/localdev/state"
+)
+
+// fake is a service made of a shell script: it notes each start in a file and does what its setting says.
+const fake services.Kind = "fake"
+
+const script = `
+trap 'echo "stop $2" >>"$1/order"; exit 0' TERM
+echo "start $2 $$" >>"$1/starts"
+echo "hello from $2"
+case "$3" in
+crash) echo "no such thing as $2" >&2; exit 7;;
+deaf) trap '' TERM;;
+esac
+touch "$1/ready-$2"
+while :; do sleep 0.05; done`
+
+func fakes() map[services.Kind]services.Definition {
+	def := func(order int) services.Definition {
+		return services.Definition{
+			Title: "Fake", Main: ports.S3, Order: order,
+			Prepare: func(_ context.Context, p services.Place, s services.Spec) (services.Command, error) {
+				dir := s.Settings["dir"]
+				_ = os.Remove(filepath.Join(dir, "ready-"+s.Name))
+				return services.Command{
+					Path: "/bin/sh", Args: []string{"-c", script, "fake", dir, s.Name, s.Settings["mode"]}, Dir: p.Dir,
+				}, nil
+			},
+			Ready: func(_ context.Context, _ services.Place, s services.Spec) error {
+				_, err := os.Stat(filepath.Join(s.Settings["dir"], "ready-"+s.Name))
+				return err
+			},
+			Stop: []services.StopStep{{Signal: syscall.SIGTERM, Wait: 300 * time.Millisecond}},
+		}
+	}
+	return map[services.Kind]services.Definition{fake: def(1), "base": def(2)}
+}
+
+// TestMain lets the test binary be the supervisor's process.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == Command {
+		if err := serve(context.Background(), os.Args[2], fakes()); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// machine is a state folder with a folder in which the fakes leave traces.
+type machine struct {
+	state  state.Dir
+	client *Client
+	traces string
+}
+
+func newMachine(t *testing.T) *machine {
+	t.Helper()
+	root, err := os.MkdirTemp("/tmp", "plattr-supervisor-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	traces := filepath.Join(root, "traces")
+	if err := errors.Join(os.Chmod(root, 0o755), os.Mkdir(traces, 0o777), os.Chmod(traces, 0o777)); err != nil { //nolint:gosec // shared with the services' user
+		t.Fatal(err)
+	}
+	d, err := state.Open(t.Context(), func(k string) string {
+		return map[string]string{"PLATTR_STATE_DIR": filepath.Join(root, "state"), "PLATTR_SERVICE_USER": "nobody"}[k]
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &machine{d, NewClient(d), traces}
+	t.Cleanup(func() {
+		if t.Failed() {
+			for _, l := range lastLines(logFile(d, logName), -1) {
+				t.Log(l)
+			}
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		if _, err := m.client.Start(ctx); err == nil {
+			_ = m.client.Stop(ctx)
+		}
+		_ = os.RemoveAll(root)
+	})
+	return m
+}
+
+func (m *machine) spec(kind services.Kind, name, mode string) services.Spec {
+	return services.Spec{
+		Name: name, Kind: kind, Version: "1", Ports: map[ports.Use]int{ports.S3: 1},
+		Settings: map[string]string{"dir": m.traces, "mode": mode},
+	}
+}
+
+func (m *machine) ensure(t *testing.T, spec services.Spec) ServiceStatus {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if _, err := m.client.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	s, err := m.client.Ensure(ctx, spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// starts tells how often a service was started, and stopped the order of stops.
+func (m *machine) lines(t *testing.T, file, prefix string) []string {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(m.traces, file))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	var out []string
+	for l := range strings.Lines(string(raw)) {
+		if strings.HasPrefix(l, prefix) {
+			out = append(out, strings.TrimSpace(l))
+		}
+	}
+	return out
+}
+
+func (m *machine) starts(t *testing.T, name string) int {
+	t.Helper()
+	return len(m.lines(t, "starts", "start "+name+" "))
+}
+
+func (m *machine) supervisor(t *testing.T) process.ID {
+	t.Helper()
+	id, err := m.client.recorded()
+	if err != nil || !id.Alive() {
+		t.Fatalf("no supervisor is on record: %+v, %v", id, err)
+	}
+	return id
+}
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(15 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
+
+func TestEnsureStartsOnce(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	var wg sync.WaitGroup
+	for range 8 { // eight commands at once on a machine where nothing runs
+		wg.Go(func() { m.ensure(t, m.spec(fake, "one", "")) })
+	}
+	wg.Wait()
+	if n := m.starts(t, "one"); n != 1 {
+		t.Errorf("the service was started %d times", n)
+	}
+	s := m.ensure(t, m.spec(fake, "one", ""))
+	if s.State != Ready || s.PID == 0 || s.Restarts != 0 {
+		t.Errorf("status %+v", s)
+	}
+	if os.Geteuid() == 0 {
+		var st syscall.Stat_t
+		if err := syscall.Stat("/proc/"+strconv.Itoa(s.PID), &st); err == nil && st.Uid == 0 {
+			t.Error("a service runs as root")
+		}
+	}
+}
+
+func TestEnsureReplacesAChangedService(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	first := m.ensure(t, m.spec(fake, "one", ""))
+	other := m.spec(fake, "one", "")
+	other.Settings["more"] = "x"
+	second := m.ensure(t, other)
+	if first.PID == second.PID || m.starts(t, "one") != 2 {
+		t.Errorf("processes %d and %d after %d starts", first.PID, second.PID, m.starts(t, "one"))
+	}
+	if err := syscall.Kill(first.PID, 0); err == nil {
+		t.Error("the old process still runs")
+	}
+}
+
+func TestAServiceThatDiesIsStartedAgain(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	first := m.ensure(t, m.spec(fake, "one", ""))
+	if err := syscall.Kill(first.PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a new process", func() bool { return m.starts(t, "one") == 2 })
+	if s := m.ensure(t, m.spec(fake, "one", "")); s.Restarts != 1 || s.PID == first.PID {
+		t.Errorf("status %+v", s)
+	}
+}
+
+func TestAServiceThatCannotStart(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	if _, err := m.client.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, err := m.client.Ensure(t.Context(), m.spec(fake, "bad", "crash"))
+	var failed *ServiceError
+	if !errors.As(err, &failed) || !strings.Contains(strings.Join(failed.Log, "\n"), "no such thing as bad") {
+		t.Fatalf("Ensure() = %v with log %q, want the log's last lines", err, failed.Evidence())
+	}
+	if n := m.starts(t, "bad"); n != maxAttempts {
+		t.Errorf("%d attempts, want %d", n, maxAttempts)
+	}
+	if _, err := m.client.Ensure(t.Context(), m.spec(fake, "bad", "crash")); err == nil || m.starts(t, "bad") != 2*maxAttempts {
+		t.Errorf("a second Ensure: %v after %d attempts", err, m.starts(t, "bad"))
+	}
+	if s := m.ensure(t, m.spec(fake, "bad", "")); s.State != Ready {
+		t.Errorf("after the cause is mended: %+v", s)
+	}
+}
+
+func TestAKilledSupervisorIsReplaced(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	alive, dead := m.spec(fake, "alive", ""), m.spec(fake, "dead", "")
+	a, d := m.ensure(t, alive), m.ensure(t, dead)
+	old := m.supervisor(t)
+	if err := errors.Join(old.Signal(syscall.SIGKILL), old.Wait(t.Context()), syscall.Kill(d.PID, syscall.SIGKILL)); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.ensure(t, alive); got.PID != a.PID {
+		t.Errorf("the service was started again: process %d, then %d", a.PID, got.PID)
+	}
+	if m.supervisor(t) == old {
+		t.Error("the supervisor was not replaced")
+	}
+	eventually(t, "the service that died without a supervisor runs again", func() bool { return m.starts(t, "dead") == 2 })
+	if err := syscall.Kill(a.PID, syscall.SIGKILL); err != nil { // an adopted one is watched too
+		t.Fatal(err)
+	}
+	eventually(t, "the adopted service is started again", func() bool { return m.starts(t, "alive") == 2 })
+}
+
+// TestSupervisorKilledAnywhere kills it again and again while it works: no service may ever run twice.
+func TestSupervisorKilledAnywhere(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	spec := m.spec(fake, "one", "")
+	for i := range 25 {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			if _, err := m.client.Start(ctx); err == nil {
+				_, _ = m.client.Ensure(ctx, spec)
+			}
+		}()
+		time.Sleep(time.Duration(i*3) * time.Millisecond)
+		if id, err := m.client.recorded(); err == nil {
+			_ = id.Signal(syscall.SIGKILL)
+		}
+		<-done
+		cancel()
+		if i%5 == 4 { // begin with no service now and then
+			m.ensure(t, spec)
+			if err := m.client.Stop(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := running(t, m.traces); n > 1 {
+			t.Fatalf("after kill %d the service runs %d times", i, n)
+		}
+	}
+	m.ensure(t, spec)
+	if n := running(t, m.traces); n != 1 {
+		t.Errorf("at the end the service runs %d times", n)
+	}
+}
+
+// running counts the fakes of one machine, by their arguments.
+func running(t *testing.T, traces string) int {
+	t.Helper()
+	out, err := exec.Command("pgrep", "-f", "fake "+traces+" ").Output()
+	var exit *exec.ExitError
+	if err != nil && !(errors.As(err, &exit) && exit.ExitCode() == 1) {
+		t.Skipf("pgrep: %v", err)
+	}
+	return len(strings.Fields(string(out)))
+}
+
+func TestStopIsInOrder(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	var pids []int
+	for _, s := range []services.Spec{m.spec("base", "database", ""), m.spec(fake, "rest", ""), m.spec(fake, "deaf", "deaf")} {
+		pids = append(pids, m.ensure(t, s).PID)
+	}
+	if err := m.client.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, pid := range pids {
+		if id, err := process.Identify(pid); err == nil {
+			t.Errorf("%+v still runs", id)
+		}
+	}
+	stops := m.lines(t, "order", "stop ")
+	if len(stops) != 2 || stops[1] != "stop database" {
+		t.Errorf("stopped in the order %q, want the database last", stops)
+	}
+	if _, err := m.client.Status(t.Context(), false); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("after stop: %v", err)
+	}
+	if _, err := m.client.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := m.client.Status(t.Context(), false); err != nil || len(s.Services) != 0 {
+		t.Errorf("a new supervisor starts what was stopped: %+v, %v", s, err)
+	}
+}
+
+func TestSIGTERMStopsTheServices(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	s := m.ensure(t, m.spec(fake, "one", ""))
+	id := m.supervisor(t)
+	if err := errors.Join(id.Signal(syscall.SIGTERM), id.Wait(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := process.Identify(s.PID); err == nil {
+		t.Error("the service outlives an ordered end")
+	}
+}
+
+func TestRemoveLeavesNothing(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	s := m.ensure(t, m.spec(fake, "one", ""))
+	if err := m.client.Remove(t.Context(), "one", "never-was"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := process.Identify(s.PID); err == nil {
+		t.Error("the process still runs")
+	}
+	left, err := filepath.Glob(m.state.Join("*", "one*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+	if err := m.client.Remove(t.Context(), "../../etc"); err == nil {
+		t.Error("a path is taken for a name")
+	}
+}
+
+func TestARebootStartsNothingByItself(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	spec := m.spec(fake, "one", "")
+	s := m.ensure(t, spec)
+	id := m.supervisor(t)
+	if err := errors.Join(id.Signal(syscall.SIGKILL), id.Wait(t.Context()), syscall.Kill(s.PID, syscall.SIGKILL)); err != nil {
+		t.Fatal(err)
+	}
+	// What is on record after a restart of the machine: a number that another process may have by now.
+	before := process.ID{PID: os.Getpid(), Start: 1, Boot: "before"}
+	if err := m.state.WriteJSON(serviceFile("one", "process.json"), before); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.client.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := m.starts(t, "one"); n != 1 {
+		t.Errorf("%d starts, want the one before the restart", n)
+	}
+	if got := m.ensure(t, spec); got.State != Ready {
+		t.Errorf("status %+v", got)
+	}
+}
+
+func TestAHungSupervisorIsNamed(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.ensure(t, m.spec(fake, "one", ""))
+	id := m.supervisor(t)
+	if err := id.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	defer id.Signal(syscall.SIGCONT) //nolint:errcheck // the clean-up stops it
+	ctx, cancel := context.WithTimeout(t.Context(), 600*time.Millisecond)
+	defer cancel()
+	time.Sleep(100 * time.Millisecond) // until every thread has stopped
+	_, err := m.client.Start(ctx)
+	if err == nil || !strings.Contains(err.Error(), strconv.Itoa(id.PID)) {
+		t.Errorf("Start() = %v, want the process named", err)
+	}
+}
+
+func TestTheSocketIsPrivate(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.ensure(t, m.spec(fake, "one", ""))
+	path := filepath.Join(m.state.Run, socketName)
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 || info.Mode().Type() != os.ModeSocket {
+		t.Errorf("the socket has mode %v, %v", info.Mode(), err)
+	}
+	conn, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.Close()
+	for _, f := range []string{serviceFile("one", "service.json"), serviceFile("one", "process.json"), "logs/one.log", recordName} {
+		if info, err := os.Stat(m.state.Join(f)); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v; want 0600", f, info, err)
+		}
+	}
+}
+
+func TestRotate(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "x.log")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close() //nolint:errcheck // a test's file
+	write := func(s string) {
+		if _, err := f.WriteString(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("old\n")
+	if err := rotate(path, 100); err != nil {
+		t.Fatal(err)
+	}
+	write(strings.Repeat("x", 100))
+	if err := rotate(path, 100); err != nil {
+		t.Fatal(err)
+	}
+	write("new\n")
+	now, _ := os.ReadFile(path)
+	before, _ := os.ReadFile(path + ".1")
+	if string(now) != "new\n" || !strings.HasPrefix(string(before), "old\n") {
+		t.Errorf("the log holds %q, the one before %d bytes", now, len(before))
+	}
+	if got := lastLines(path, -1); len(got) != 1 || got[0] != "new" {
+		t.Errorf("lastLines() = %q", got)
+	}
+	if err := rotate(path+"x", 1); err != nil {
+		t.Errorf("a log that is not there: %v", err)
+	}
+}
+
+func TestBackoff(t *testing.T) {
+	t.Parallel()
+	last := time.Duration(0)
+	for i := 1; i < 100; i++ {
+		d := backoff(i)
+		if d < last || d < firstBackoff || d > maxBackoff {
+			t.Fatalf("backoff(%d) = %s after %s", i, d, last)
+		}
+		last = d
+	}
+}

@@ -1,0 +1,281 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"sync"
+	"time"
+
+	"plattr.dev/plattr/localdev/process"
+	"plattr.dev/plattr/localdev/services"
+)
+
+// Times of a unit.
+const (
+	readyTimeout = 90 * time.Second // recovery after a crash takes its time
+	probeTimeout = 2 * time.Second
+	firstBackoff = 100 * time.Millisecond
+	maxBackoff   = 15 * time.Second
+	steady       = 10 * time.Second // a service that was ready for so long begins with the first back-off again
+	maxAttempts  = 5                // of a service that never became ready
+)
+
+// State is what a service is doing.
+type State string
+
+// The states of a service.
+const (
+	Starting   State = "starting"
+	Ready      State = "ready"
+	Restarting State = "restarting" // it ended and is started again after a pause
+	Failed     State = "failed"     // it ended again and again before it was ready; the next ensure tries anew
+	Stopping   State = "stopping"
+	Stopped    State = "stopped"
+)
+
+// unit is one service with its process. Its goroutine, run, is the only one that starts and stops the process.
+type unit struct {
+	sup   *Supervisor
+	spec  services.Spec
+	def   services.Definition
+	place services.Place
+	adopt *process.ID // a process of an earlier supervisor
+
+	ctx  context.Context
+	end  context.CancelCauseFunc
+	done chan struct{}
+	kick chan struct{}
+
+	mu       sync.Mutex
+	state    State
+	failure  error
+	id       process.ID
+	since    time.Time // of the state
+	restarts int
+	changed  chan struct{} // closed at the next change
+}
+
+func (s *Supervisor) newUnit(spec services.Spec) *unit {
+	ctx, end := context.WithCancelCause(context.Background())
+	return &unit{
+		sup: s, spec: spec, def: s.table[spec.Kind], ctx: ctx, end: end,
+		place: services.Place{State: s.state, Dir: s.state.Join("services", spec.Name)},
+		done:  make(chan struct{}), kick: make(chan struct{}, 1), changed: make(chan struct{}),
+		state: Starting, since: time.Now(),
+	}
+}
+
+func (u *unit) set(state State, failure error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if state == u.state && failure == nil && u.failure == nil {
+		return
+	}
+	if failure != nil {
+		log.Printf("%s is %s: %v", u.spec.Name, state, failure)
+	} else {
+		log.Printf("%s is %s", u.spec.Name, state)
+	}
+	u.state, u.failure, u.since = state, failure, time.Now()
+	close(u.changed)
+	u.changed = make(chan struct{})
+}
+
+// look returns the state, why it is so, and a channel that is closed at the next change.
+func (u *unit) look() (State, error, <-chan struct{}) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.state, u.failure, u.changed
+}
+
+func (u *unit) ended() bool {
+	select {
+	case <-u.done:
+		return true
+	default:
+		return u.ctx.Err() != nil
+	}
+}
+
+// retry wakes a unit that waits, and lets one that has failed begin anew.
+func (u *unit) retry() {
+	if state, _, _ := u.look(); state == Failed {
+		u.set(Starting, nil)
+	}
+	select {
+	case u.kick <- struct{}{}:
+	default:
+	}
+}
+
+// run keeps the service alive until the unit ends.
+func (u *unit) run() {
+	defer close(u.done)
+	failures, wasReady := 0, false
+	for u.ctx.Err() == nil {
+		u.drainKick()
+		readyFor, err := u.once()
+		if u.ctx.Err() != nil {
+			break
+		}
+		wasReady = wasReady || readyFor > 0
+		if readyFor > steady {
+			failures = 0
+		}
+		failures++
+		var final *services.RunningError
+		if !wasReady && failures >= maxAttempts || errors.As(err, &final) {
+			u.set(Failed, err)
+			failures = 0
+			u.wait(nil)
+		} else {
+			u.set(Restarting, err)
+			u.wait(time.After(backoff(failures)))
+		}
+		u.mu.Lock()
+		u.restarts++
+		u.mu.Unlock()
+		u.set(Starting, nil)
+	}
+	u.set(Stopped, nil)
+}
+
+func (u *unit) drainKick() {
+	select {
+	case <-u.kick:
+	default:
+	}
+}
+
+// wait sleeps until the pause is over (nil: for ever), the unit is asked for, or ends.
+func (u *unit) wait(pause <-chan time.Time) {
+	select {
+	case <-pause:
+	case <-u.kick:
+	case <-u.ctx.Done():
+	}
+}
+
+func backoff(failures int) time.Duration {
+	d := firstBackoff << min(failures-1, 10)
+	return min(d, maxBackoff)
+}
+
+// once runs the process until it ends, or the unit does. It tells for how long the service was ready.
+func (u *unit) once() (readyFor time.Duration, err error) {
+	p, err := u.begin()
+	if err != nil {
+		return 0, err
+	}
+	u.mu.Lock()
+	u.id = p.id
+	u.mu.Unlock()
+	if err := u.untilReady(p); err != nil {
+		if u.ctx.Err() == nil || errors.Is(context.Cause(u.ctx), errStop) {
+			u.stop(p)
+		}
+		return 0, err
+	}
+	u.set(Ready, nil)
+	ready := time.Now()
+	select {
+	case <-p.exited:
+		return time.Since(ready), p.failure(u)
+	case <-u.ctx.Done():
+		if errors.Is(context.Cause(u.ctx), errStop) {
+			u.set(Stopping, nil)
+			u.stop(p)
+		}
+		return time.Since(ready), nil
+	}
+}
+
+// begin adopts the process of an earlier supervisor, or starts one.
+func (u *unit) begin() (*proc, error) {
+	if u.adopt != nil {
+		p := adopted(*u.adopt)
+		u.adopt = nil
+		return p, nil
+	}
+	cmd, err := u.def.Prepare(u.ctx, u.place, u.spec)
+	if err != nil {
+		return nil, fmt.Errorf("prepare %s: %w", u.def.Title, err)
+	}
+	return u.start(cmd)
+}
+
+// untilReady waits until the service does its work.
+func (u *unit) untilReady(p *proc) error {
+	deadline := time.Now().Add(readyTimeout)
+	settled := u.def.Settle == nil
+	pause := 5 * time.Millisecond
+	for {
+		var err error
+		if !settled {
+			err = u.settle()
+			settled = err == nil
+		}
+		if settled {
+			err = u.probe(u.ctx)
+		}
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-p.exited:
+			return p.failure(u)
+		case <-u.ctx.Done():
+			return context.Cause(u.ctx)
+		case <-time.After(pause):
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s was not ready after %s: %w", u.def.Title, readyTimeout, err)
+		}
+		pause = min(pause*3/2, 200*time.Millisecond)
+	}
+}
+
+func (u *unit) settle() error {
+	ctx, cancel := context.WithTimeout(u.ctx, probeTimeout)
+	defer cancel()
+	return u.def.Settle(ctx, u.place, u.spec)
+}
+
+// probe uses the service once.
+func (u *unit) probe(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	return u.def.Ready(ctx, u.place, u.spec)
+}
+
+// await returns when the service does its work, has failed, or ctx ends.
+func (u *unit) await(ctx context.Context) (ServiceStatus, error) {
+	for {
+		state, failure, changed := u.look()
+		var again <-chan time.Time
+		switch state {
+		case Ready:
+			err := u.probe(ctx)
+			if err == nil {
+				return u.status(), nil
+			}
+			failure = fmt.Errorf("%s does not answer: %w", u.def.Title, err)
+			again = time.After(50 * time.Millisecond)
+		case Failed:
+			return u.status(), failure
+		case Stopping, Stopped:
+			return u.status(), fmt.Errorf("%s was stopped in the meantime", u.def.Title)
+		}
+		select {
+		case <-changed:
+		case <-again:
+		case <-ctx.Done():
+			if failure == nil {
+				failure = fmt.Errorf("%s is still %s", u.def.Title, state)
+			}
+			return u.status(), failure
+		}
+	}
+}
