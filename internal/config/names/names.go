@@ -70,6 +70,9 @@ type Names struct {
 	MigrationsSchema string
 	// TemplateDatabase is the migrated and seeded database that a reset clones.
 	TemplateDatabase string
+	// ShadowDatabase is where tools such as Prisma try migrations; empty outside
+	// the local environment.
+	ShadowDatabase string
 	// AppRole owns the tables and is the application's login.
 	AppRole string
 	// AnonRole is what a REST request without a token runs as.
@@ -80,6 +83,9 @@ type Names struct {
 	RestRole string
 	// Realm is the Keycloak realm.
 	Realm string
+	// StorageUser is the IAM user that holds the application's key, where keys
+	// are used.
+	StorageUser string
 
 	bucketPrefix string
 }
@@ -94,6 +100,7 @@ func New(app, schemaName string, t Target) Names {
 	n := Names{
 		Namespace:    cut(namespace(app, t), "", '-'),
 		Realm:        cut(realm(app, t), "", '-'),
+		StorageUser:  cut(strings.TrimSuffix(bucketPrefix(app, t), "-"), "", '-'),
 		bucketPrefix: bucketPrefix(app, t),
 	}
 	full := schema(schemaName, t)
@@ -108,6 +115,7 @@ func New(app, schemaName string, t Target) Names {
 		// Named after the schema, not after the application: with a schemaName
 		// of one's own, only then it cannot meet the template's name.
 		n.Database = n.Schema
+		n.ShadowDatabase = cut(full, "_shadow", '_')
 	}
 	return n
 }

@@ -1,0 +1,89 @@
+package deploy
+
+import (
+	"slices"
+
+	"plattr.dev/plattr/internal/config/names"
+	"plattr.dev/plattr/operator/api/v1alpha1"
+	"plattr.dev/plattr/stacks/application"
+)
+
+// compile says what the program of an application is in an environment. It is pure: the same arguments always give
+// the same program.
+func compile(app Application, p Platform, passwordGeneration string) application.Config {
+	c := application.Config{App: app.Name}
+	n := namesOf(app, p)
+	if app.Spec.DatabaseEnabled() {
+		c.PostgreSQL = postgreSQL(p.Database)
+		c.Database = compileDatabase(app.Spec.Database, n, p.Database, passwordGeneration)
+		if p.Database.Shadow {
+			c.ShadowDatabase = n.ShadowDatabase
+		}
+	}
+	if app.Spec.StorageEnabled() {
+		c.S3 = application.S3{
+			Endpoint: p.Storage.Endpoint, IAMEndpoint: p.Storage.IAMEndpoint, Region: p.Storage.Region,
+			AccessKey: p.Storage.Admin.User, SecretKey: p.Storage.Admin.Secret,
+		}
+		c.Storage = compileStorage(app, n, p)
+	}
+	return c
+}
+
+// namesOf are the names of what the application gets in the environment.
+func namesOf(app Application, p Platform) names.Names {
+	schema := ""
+	if app.Spec.Database != nil {
+		schema = app.Spec.Database.SchemaName
+	}
+	return names.New(app.Name, schema, p.Target)
+}
+
+func postgreSQL(s DatabaseServer) application.PostgreSQL {
+	return application.PostgreSQL{
+		Host: s.Host, Port: s.Port, SSLMode: s.TLS,
+		AdminUser: s.Admin.User, AdminPassword: s.Admin.Secret,
+		BootstrapUser: s.Bootstrap.User, BootstrapPassword: s.Bootstrap.Secret,
+	}
+}
+
+func compileDatabase(
+	spec *v1alpha1.DatabaseSpec, n names.Names, s DatabaseServer, generation string,
+) *application.Database {
+	d := &application.Database{
+		Host: s.Host, Port: s.Port, SSLMode: s.TLS,
+		SchemaInURL:   spec.Migrations.Engine == v1alpha1.EnginePrisma,
+		Administrator: s.Admin.User,
+		Database:      s.Database,
+		Bootstrap:     s.Bootstrap.User != "",
+		Schema:        n.Schema, MigrationsSchema: n.MigrationsSchema, AppRole: n.AppRole,
+		Extensions:      spec.Extensions,
+		InitialPassword: s.InitialPassword, PasswordGeneration: generation,
+	}
+	if s.Database == "" {
+		d.Database, d.OwnDatabase = n.Database, true
+	}
+	if spec.Rest.Enabled {
+		d.REST = &application.REST{
+			AnonRole: n.AnonRole, UserRole: n.UserRole, LoginRole: n.RestRole,
+			Anonymous: application.Anonymous(spec.Rest.AnonAccess),
+		}
+	}
+	return d
+}
+
+func compileStorage(app Application, n names.Names, p Platform) *application.Storage {
+	can := func(c Capability) bool { return slices.Contains(p.Storage.Capabilities, c) }
+	st := &application.Storage{Capabilities: application.Capabilities{
+		PublicAccessBlock: can(CapabilityPublicAccessBlock),
+		Encryption:        can(CapabilityEncryption),
+		OwnershipControls: can(CapabilityOwnershipControls),
+	}}
+	for _, b := range app.Spec.Storage.Buckets {
+		st.Buckets = append(st.Buckets, application.Bucket{Name: b.Name, BucketName: n.Bucket(b.Name), Public: b.Public})
+	}
+	if can(CapabilityUsers) {
+		st.User = n.StorageUser
+	}
+	return st
+}

@@ -1,0 +1,51 @@
+package deploy
+
+import (
+	"fmt"
+
+	"plattr.dev/plattr/internal/engine"
+	"plattr.dev/plattr/stacks/application"
+)
+
+// Connections is how to reach what an application has. A part that it has not is empty. URLs and keys are secrets.
+type Connections struct {
+	// DatabaseURL is the application's login, RestURL PostgREST's, ShadowURL that of the shadow database.
+	DatabaseURL, RestURL, ShadowURL string
+	Schema, MigrationsSchema        string
+	// Channel is what PostgREST listens to for reloads.
+	Channel string
+	// Buckets are the names on the server by those of plattr.yaml.
+	Buckets              map[string]string
+	AccessKey, SecretKey string
+}
+
+// String keeps secrets out of logs.
+func (c Connections) String() string { return fmt.Sprintf("connections of schema %q", c.Schema) }
+
+// GoString keeps secrets out of logs.
+func (c Connections) GoString() string { return c.String() }
+
+func connections(outputs map[string]engine.Output) (Connections, error) {
+	text := func(name string) string {
+		s, _ := outputs[name].Value.(string)
+		return s
+	}
+	c := Connections{
+		DatabaseURL: text(application.OutputDatabaseURL), RestURL: text(application.OutputRestURL),
+		ShadowURL: text(application.OutputShadowURL), Schema: text(application.OutputSchema),
+		MigrationsSchema: text(application.OutputMigrationsSchema), Channel: text(application.OutputChannel),
+		AccessKey: text(application.OutputAccessKey), SecretKey: text(application.OutputSecretKey),
+	}
+	buckets, _ := outputs[application.OutputBuckets].Value.(map[string]any)
+	for name, on := range buckets {
+		server, ok := on.(string)
+		if !ok {
+			return c, fmt.Errorf("output %s: the name of bucket %q is not a text", application.OutputBuckets, name)
+		}
+		if c.Buckets == nil {
+			c.Buckets = map[string]string{}
+		}
+		c.Buckets[name] = server
+	}
+	return c, nil
+}

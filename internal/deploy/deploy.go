@@ -1,0 +1,104 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"plattr.dev/plattr/internal/engine"
+	"plattr.dev/plattr/stacks/application"
+)
+
+// Engine runs programs on stacks; [engine.Engine] does.
+type Engine interface {
+	Up(ctx context.Context, stack string, program pulumi.RunFunc, o engine.RunOptions) (engine.Result, error)
+	Preview(ctx context.Context, stack string, program pulumi.RunFunc, o engine.RunOptions) (engine.Result, error)
+	Destroy(ctx context.Context, stack string, o engine.RunOptions) (engine.Result, error)
+	Outputs(ctx context.Context, stack string) (map[string]engine.Output, error)
+}
+
+// Deployer brings applications to platforms.
+type Deployer struct{ engine Engine }
+
+// New returns a Deployer that runs its programs on an engine.
+func New(e Engine) *Deployer { return &Deployer{engine: e} }
+
+// Options change one run.
+type Options struct {
+	// SkipRefresh trusts the state: nothing that was changed outside is seen. For callers that know better.
+	SkipRefresh bool
+	// Events gets what happens, as [engine.RunOptions] says.
+	Events chan<- engine.Event
+	// PasswordGeneration gives the logins new, random passwords when it differs from the one before. Empty keeps it.
+	PasswordGeneration string
+}
+
+// Result is what a run did, and how to reach what is there now.
+type Result struct {
+	engine.Result
+	Connections Connections
+}
+
+// Up makes the application in the environment as it is asked for. What it is told to by earlier runs, such as a
+// rotated password, stays.
+func (d *Deployer) Up(ctx context.Context, app Application, p Platform, o Options) (Result, error) {
+	config, err := d.config(ctx, app, p, o)
+	if err != nil {
+		return Result{}, err
+	}
+	res, err := d.engine.Up(ctx, StackName(app.Name, p.Target), application.Program(config), engine.RunOptions{
+		Refresh: !o.SkipRefresh, Events: o.Events,
+	})
+	if err != nil {
+		return Result{Result: res}, err
+	}
+	connections, err := connections(res.Outputs)
+	return Result{Result: res, Connections: connections}, err
+}
+
+// Preview says what Up would do, and does nothing.
+func (d *Deployer) Preview(ctx context.Context, app Application, p Platform, o Options) (Result, error) {
+	config, err := d.config(ctx, app, p, o)
+	if err != nil {
+		return Result{}, err
+	}
+	res, err := d.engine.Preview(ctx, StackName(app.Name, p.Target), application.Program(config), engine.RunOptions{
+		Refresh: !o.SkipRefresh, Events: o.Events,
+	})
+	return Result{Result: res}, err
+}
+
+// Destroy deletes everything that the application has in the environment, and the stack. An application that is not
+// there is no error.
+func (d *Deployer) Destroy(ctx context.Context, app Application, p Platform, o Options) (Result, error) {
+	res, err := d.engine.Destroy(ctx, StackName(app.Name, p.Target), engine.RunOptions{
+		Refresh: !o.SkipRefresh, Events: o.Events, Remove: true,
+	})
+	if errors.Is(err, engine.ErrStackNotFound) {
+		return Result{}, nil
+	}
+	return Result{Result: res}, err
+}
+
+// Connections is how to reach what an earlier Up made.
+func (d *Deployer) Connections(ctx context.Context, app Application, p Platform) (Connections, error) {
+	outputs, err := d.engine.Outputs(ctx, StackName(app.Name, p.Target))
+	if err != nil {
+		return Connections{}, err
+	}
+	return connections(outputs)
+}
+
+func (d *Deployer) config(ctx context.Context, app Application, p Platform, o Options) (application.Config, error) {
+	generation := o.PasswordGeneration
+	if generation == "" {
+		outputs, err := d.engine.Outputs(ctx, StackName(app.Name, p.Target))
+		if err != nil && !errors.Is(err, engine.ErrStackNotFound) {
+			return application.Config{}, fmt.Errorf("read what %s has: %w", app.Name, err)
+		}
+		generation, _ = outputs[application.OutputPasswordGeneration].Value.(string)
+	}
+	return compile(app, p, generation), nil
+}

@@ -1,0 +1,79 @@
+// Package deploy is the one use case: an application and a platform become a program, the engine runs it, and the
+// result says what is there now. The CLI, the operator and the local target call nothing else.
+package deploy
+
+import (
+	"strconv"
+
+	"plattr.dev/plattr/internal/config/names"
+	"plattr.dev/plattr/operator/api/v1alpha1"
+)
+
+// Application is what is deployed: a name and what it asks for.
+type Application struct {
+	Name string
+	Spec v1alpha1.ApplicationSpec
+}
+
+// Platform is where it goes: the servers of one environment, and the credentials to manage them.
+type Platform struct {
+	// Target says which environment this is; names follow from it.
+	Target names.Target
+	// Database is the PostgreSQL server of the environment.
+	Database DatabaseServer
+	// Storage is its S3 endpoint.
+	Storage StorageServer
+}
+
+// DatabaseServer is a PostgreSQL server and who may manage it.
+type DatabaseServer struct {
+	Host string
+	Port int
+	// Database is the one that all applications of the environment share; empty where each has its own.
+	Database string
+	// Admin has CREATEROLE and CREATEDB; it need not be a superuser.
+	Admin Credentials
+	// Bootstrap may create event triggers: a superuser, or the RDS master.
+	Bootstrap Credentials
+	// TLS is libpq's sslmode.
+	TLS string
+	// Shadow makes an empty database beside each application's own, for tools that try migrations.
+	Shadow bool
+	// InitialPassword is what roles get until the first rotation; empty means a random one from the start.
+	// Only for servers that listen on loopback.
+	InitialPassword string
+}
+
+// StorageServer is an S3 endpoint and what it is capable of.
+type StorageServer struct {
+	// Endpoint and IAMEndpoint are the URLs of S3 and of IAM; empty means AWS itself.
+	Endpoint, IAMEndpoint string
+	// PublicEndpoint is the URL that a browser uses; empty means the same.
+	PublicEndpoint string
+	Region         string
+	Admin          Credentials
+	// Capabilities are what the endpoint can do beyond buckets, CORS, policies and versions.
+	Capabilities []Capability
+}
+
+// Capability is a feature that not every S3 endpoint has.
+type Capability string
+
+// The capabilities. AWS has all of them; versitygw 1.8 has users and ownership controls.
+const (
+	CapabilityUsers             Capability = "users"
+	CapabilityOwnershipControls Capability = "ownershipControls"
+	CapabilityPublicAccessBlock Capability = "publicAccessBlock"
+	CapabilityEncryption        Capability = "encryption"
+)
+
+// Credentials are a user and its password, or an access key and its secret.
+type Credentials struct{ User, Secret string }
+
+// StackName is the name of the stack that holds an application in a target.
+func StackName(app string, t names.Target) string {
+	if t.Environment == names.Preview {
+		return "preview-" + app + "-pr" + strconv.Itoa(t.PR)
+	}
+	return names.Short(t.Environment) + "-" + app
+}

@@ -1,0 +1,76 @@
+package deploy
+
+import (
+	"maps"
+	"slices"
+
+	"plattr.dev/plattr/internal/config/names"
+)
+
+// Variable is one entry of the application's environment.
+type Variable struct {
+	// Part says what it belongs to: database, storage or application.
+	Part, Name, Value string
+	// Secret values are masked wherever they are shown.
+	Secret bool
+}
+
+// The parts of an application's environment, in the order in which they are written.
+const (
+	PartDatabase    = "database"
+	PartStorage     = "storage"
+	PartApplication = "application"
+)
+
+// Variables is what the application finds in its environment, in a stable order. restURL is where PostgREST answers;
+// empty where the application has no REST API.
+func Variables(p Platform, c Connections, restURL string) []Variable {
+	var vars []Variable
+	if c.DatabaseURL != "" {
+		vars = append(vars, databaseVariables(c, restURL)...)
+	}
+	if len(c.Buckets) > 0 {
+		vars = append(vars, storageVariables(p.Storage, c)...)
+	}
+	return vars
+}
+
+func databaseVariables(c Connections, restURL string) []Variable {
+	vars := []Variable{
+		{Part: PartDatabase, Name: "DATABASE_URL", Value: c.DatabaseURL, Secret: true},
+		{Part: PartDatabase, Name: "DATABASE_SCHEMA", Value: c.Schema},
+	}
+	if c.ShadowURL != "" {
+		vars = append(vars, Variable{Part: PartDatabase, Name: "SHADOW_DATABASE_URL", Value: c.ShadowURL, Secret: true})
+	}
+	if restURL != "" {
+		vars = append(vars,
+			Variable{Part: PartDatabase, Name: "POSTGREST_URL", Value: restURL},
+			Variable{Part: PartDatabase, Name: "POSTGREST_INTERNAL_URL", Value: restURL})
+	}
+	return vars
+}
+
+func storageVariables(s StorageServer, c Connections) []Variable {
+	public := s.PublicEndpoint
+	if public == "" {
+		public = s.Endpoint
+	}
+	plain := func(name, value string) Variable { return Variable{Part: PartStorage, Name: name, Value: value} }
+	secret := func(name, value string) Variable {
+		return Variable{Part: PartStorage, Name: name, Value: value, Secret: true}
+	}
+	vars := []Variable{
+		plain("S3_ENDPOINT", s.Endpoint), plain("S3_PUBLIC_ENDPOINT", public), plain("S3_REGION", s.Region),
+	}
+	for _, bucket := range slices.Sorted(maps.Keys(c.Buckets)) {
+		vars = append(vars, plain(names.BucketVariable(bucket), c.Buckets[bucket]))
+	}
+	if c.AccessKey != "" {
+		vars = append(vars,
+			plain("S3_ACCESS_KEY", c.AccessKey), secret("S3_SECRET_KEY", c.SecretKey),
+			plain("AWS_ACCESS_KEY_ID", c.AccessKey), secret("AWS_SECRET_ACCESS_KEY", c.SecretKey),
+			plain("AWS_REGION", s.Region), plain("AWS_ENDPOINT_URL_S3", s.Endpoint))
+	}
+	return vars
+}

@@ -1,0 +1,120 @@
+package application
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
+	"github.com/pulumi/pulumi-postgresql/sdk/v3/go/postgresql"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"plattr.dev/plattr/components/database"
+	"plattr.dev/plattr/internal/providers/plattr/sdk"
+)
+
+// connectTimeout bounds, in seconds, how long a run waits for a server that does not answer.
+const connectTimeout = 10
+
+// PostgreSQL is a server and who manages it.
+type PostgreSQL struct {
+	Host string
+	Port int
+	// SSLMode is libpq's; empty means the client's default.
+	SSLMode string
+	// AdminUser has CREATEROLE and CREATEDB; it need not be a superuser.
+	AdminUser, AdminPassword string
+	// BootstrapUser may create event triggers; empty where databases are bootstrapped by others.
+	BootstrapUser, BootstrapPassword string
+}
+
+// providers registers the providers of a database and returns the option that hands them on.
+func (s PostgreSQL) providers(ctx *pulumi.Context) (pulumi.ResourceOption, error) {
+	args := &postgresql.ProviderArgs{
+		Host: pulumi.String(s.Host), Port: pulumi.Int(s.Port), Username: pulumi.String(s.AdminUser),
+		Password: pulumi.ToSecret(pulumi.String(s.AdminPassword)).(pulumi.StringOutput), //nolint:forcetypeassert // keeps the type
+		Database: pulumi.String("postgres"), Superuser: pulumi.Bool(false), ConnectTimeout: pulumi.Int(connectTimeout),
+		Sslmode: pulumi.String("disable"),
+	}
+	if s.SSLMode != "" {
+		args.Sslmode = pulumi.String(s.SSLMode)
+	}
+	admin, err := postgresql.NewProvider(ctx, "postgresql", args)
+	if err != nil {
+		return nil, fmt.Errorf("provider postgresql: %w", err)
+	}
+	own := &sdk.ProviderArgs{ConnectTimeout: pulumi.Int(connectTimeout)}
+	if s.BootstrapUser != "" {
+		own.BootstrapURL = pulumi.String(s.bootstrapURL())
+	}
+	plattr, err := sdk.NewProvider(ctx, "plattr", own)
+	if err != nil {
+		return nil, err
+	}
+	return pulumi.Providers(admin, plattr), nil
+}
+
+func (s PostgreSQL) bootstrapURL() string {
+	u := url.URL{
+		Scheme: "postgres", User: url.UserPassword(s.BootstrapUser, s.BootstrapPassword),
+		Host: net.JoinHostPort(s.Host, strconv.Itoa(s.Port)), Path: "/postgres",
+	}
+	if s.SSLMode != "" {
+		u.RawQuery = url.Values{"sslmode": {s.SSLMode}}.Encode()
+	}
+	return u.String()
+}
+
+// addShadow makes the database in which Prisma and its like try migrations.
+func addShadow(ctx *pulumi.Context, c Config, db *database.Database, with pulumi.ResourceOption) error {
+	if c.ShadowDatabase == "" {
+		return nil
+	}
+	shadow, err := postgresql.NewDatabase(ctx, c.App+"-shadow", &postgresql.DatabaseArgs{
+		Name: pulumi.String(c.ShadowDatabase), Owner: pulumi.String(c.Database.AppRole),
+	}, with, pulumi.DependsOn([]pulumi.Resource{db}))
+	if err != nil {
+		return fmt.Errorf("shadow database: %w", err)
+	}
+	ctx.Export(OutputShadowURL, pulumi.ToSecret(pulumi.All(db.URL, shadow.Name).ApplyT(func(v []any) (string, error) {
+		u, err := url.Parse(v[0].(string)) //nolint:errcheck,forcetypeassert // an output of strings
+		if err != nil {
+			return "", fmt.Errorf("shadow database: %w", err)
+		}
+		u.Path = "/" + v[1].(string) //nolint:errcheck,forcetypeassert // an output of strings
+		return u.String(), nil
+	})))
+	return nil
+}
+
+// S3 is an endpoint and who manages it.
+type S3 struct {
+	// Endpoint and IAMEndpoint are the URLs of the two APIs; empty means those of AWS.
+	Endpoint, IAMEndpoint string
+	Region                string
+	// AccessKey and SecretKey are the administrator's; empty means the machine's own identity on AWS.
+	AccessKey, SecretKey string
+}
+
+// provider registers the provider of buckets and returns the option that hands it on.
+func (s S3) provider(ctx *pulumi.Context) (pulumi.ResourceOption, error) {
+	args := &aws.ProviderArgs{Region: pulumi.String(s.Region)}
+	if s.AccessKey != "" {
+		args.AccessKey = pulumi.StringPtrFromPtr(&s.AccessKey)
+		args.SecretKey = pulumi.ToSecret(pulumi.String(s.SecretKey)).(pulumi.StringOutput) //nolint:forcetypeassert // keeps the type
+	}
+	if s.Endpoint != "" {
+		yes := pulumi.Bool(true)
+		args.Endpoints = aws.ProviderEndpointArray{
+			aws.ProviderEndpointArgs{S3: pulumi.String(s.Endpoint), Iam: pulumi.String(s.IAMEndpoint)},
+		}
+		args.S3UsePathStyle, args.SkipCredentialsValidation, args.SkipRequestingAccountId = yes, yes, yes
+		args.SkipMetadataApiCheck, args.SkipRegionValidation = yes, yes
+	}
+	p, err := aws.NewProvider(ctx, "aws", args)
+	if err != nil {
+		return nil, fmt.Errorf("provider aws: %w", err)
+	}
+	return pulumi.Providers(p), nil
+}
