@@ -1,6 +1,7 @@
 package testutil
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -16,6 +17,8 @@ type Provider struct {
 
 	// Project and Stack are the owner.
 	Project, Stack string
+	// Name is what its resources are called; "test" unless a test needs two of one type.
+	Name string
 }
 
 // NewProvider configures a provider for a stack. It is closed when the test ends.
@@ -30,7 +33,7 @@ func NewProvider(t testing.TB, p plugin.Provider, stack string, config map[strin
 		t.Fatalf("configure the provider: %v", err)
 	}
 	t.Cleanup(func() { _ = p.Close() })
-	return &Provider{Provider: p, Project: "plattr", Stack: stack}
+	return &Provider{Provider: p, Project: "plattr", Stack: stack, Name: "test"}
 }
 
 // Resource is a resource in the state of a test.
@@ -53,15 +56,15 @@ func (r *Resource) Output(key string) any {
 	return v.Mappable()
 }
 
-func (p *Provider) urn(token, name string) resource.URN {
-	return resource.NewURN(tokens.QName(p.Stack), tokens.PackageName(p.Project), "", tokens.Type(token), name)
+func (p *Provider) urn(token string) resource.URN {
+	return resource.NewURN(tokens.QName(p.Stack), tokens.PackageName(p.Project), "", tokens.Type(token), p.Name)
 }
 
 // Check validates inputs and fills in defaults.
 func (p *Provider) Check(t testing.TB, token string, inputs map[string]any) (resource.PropertyMap, error) {
 	t.Helper()
 	res, err := p.Provider.Check(t.Context(), plugin.CheckRequest{
-		URN: p.urn(token, "test"), News: resource.NewPropertyMapFromMap(inputs),
+		URN: p.urn(token), News: resource.NewPropertyMapFromMap(inputs),
 	})
 	if err != nil {
 		return nil, err //nolint:wrapcheck // the provider's own error is what is tested
@@ -83,7 +86,7 @@ func (p *Provider) Create(t testing.TB, token string, inputs map[string]any) (*R
 	if err != nil {
 		return nil, err
 	}
-	r := &Resource{URN: p.urn(token, "test"), Inputs: checked, provider: p, t: t}
+	r := &Resource{URN: p.urn(token), Inputs: checked, provider: p, t: t}
 	res, err := p.Provider.Create(t.Context(), plugin.CreateRequest{URN: r.URN, Properties: checked})
 	if err != nil {
 		return nil, err //nolint:wrapcheck // the provider's own error is what is tested
@@ -105,7 +108,7 @@ func (p *Provider) MustCreate(t testing.TB, token string, inputs map[string]any)
 // Refresh reads the resource as a run does at its beginning. It says whether the thing is still there.
 func (r *Resource) Refresh() bool {
 	r.t.Helper()
-	res, err := r.provider.Read(r.t.Context(), plugin.ReadRequest{
+	res, err := r.provider.Read(context.WithoutCancel(r.t.Context()), plugin.ReadRequest{
 		URN: r.URN, ID: r.ID, Inputs: r.Inputs, State: r.Outputs,
 	})
 	if err != nil {
@@ -161,10 +164,10 @@ func (r *Resource) Update(inputs map[string]any) error {
 	return nil
 }
 
-// Delete deletes the resource.
+// Delete deletes the resource, also when the test is at its end.
 func (r *Resource) Delete() error {
 	r.t.Helper()
-	_, err := r.provider.Delete(r.t.Context(), plugin.DeleteRequest{
+	_, err := r.provider.Delete(context.WithoutCancel(r.t.Context()), plugin.DeleteRequest{
 		URN: r.URN, ID: r.ID, Inputs: r.Inputs, Outputs: r.Outputs,
 	})
 	return err //nolint:wrapcheck // the provider's own error is what is tested
