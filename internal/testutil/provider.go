@@ -56,15 +56,15 @@ func (r *Resource) Output(key string) any {
 	return v.Mappable()
 }
 
-func (p *Provider) urn(token string) resource.URN {
-	return resource.NewURN(tokens.QName(p.Stack), tokens.PackageName(p.Project), "", tokens.Type(token), p.Name)
+func (p *Provider) urn(token, name string) resource.URN {
+	return resource.NewURN(tokens.QName(p.Stack), tokens.PackageName(p.Project), "", tokens.Type(token), name)
 }
 
 // Check validates inputs and fills in defaults.
 func (p *Provider) Check(t testing.TB, token string, inputs map[string]any) (resource.PropertyMap, error) {
 	t.Helper()
 	res, err := p.Provider.Check(t.Context(), plugin.CheckRequest{
-		URN: p.urn(token), News: resource.NewPropertyMapFromMap(inputs),
+		URN: p.urn(token, p.Name), News: resource.NewPropertyMapFromMap(inputs),
 	})
 	if err != nil {
 		return nil, err //nolint:wrapcheck // the provider's own error is what is tested
@@ -86,7 +86,7 @@ func (p *Provider) Create(t testing.TB, token string, inputs map[string]any) (*R
 	if err != nil {
 		return nil, err
 	}
-	r := &Resource{URN: p.urn(token), Inputs: checked, provider: p, t: t}
+	r := &Resource{URN: p.urn(token, p.Name), Inputs: checked, provider: p, t: t}
 	res, err := p.Provider.Create(t.Context(), plugin.CreateRequest{URN: r.URN, Properties: checked})
 	if err != nil {
 		return nil, err //nolint:wrapcheck // the provider's own error is what is tested
