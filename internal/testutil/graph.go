@@ -42,10 +42,10 @@ func (g *graph) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 	fmt.Fprintf(&out, "%s  %s", args.TypeToken, args.Name)
 	if rpc := args.RegisterRPC; rpc != nil {
 		if parent := resource.URN(rpc.GetParent()); parent != "" && parent.QualifiedType() != resource.RootStackType {
-			fmt.Fprintf(&out, "  parent=%s", parent.Name())
+			fmt.Fprintf(&out, "  parent=%s", label(parent))
 		}
 		if with := resource.URN(rpc.GetDeletedWith()); with != "" {
-			fmt.Fprintf(&out, "  deletedWith=%s", with.Name())
+			fmt.Fprintf(&out, "  deletedWith=%s", label(with))
 		}
 		if rpc.GetRetainOnDelete() {
 			out.WriteString("  retainOnDelete")
@@ -55,7 +55,7 @@ func (g *graph) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 		}
 		var after []string
 		for _, d := range rpc.GetDependencies() {
-			after = append(after, resource.URN(d).Name())
+			after = append(after, label(resource.URN(d)))
 		}
 		if slices.Sort(after); len(after) > 0 {
 			fmt.Fprintf(&out, "  after=%s", strings.Join(after, ","))
@@ -75,6 +75,9 @@ func (g *graph) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 	}
 	return args.Name + "-id", state, nil
 }
+
+// label is the last word of the type and the name: types share names.
+func label(urn resource.URN) string { return urn.Type().Name().String() + "/" + urn.Name() }
 
 // show prints a property in one line.
 func show(v resource.PropertyValue) string {

@@ -134,7 +134,7 @@ func defaultPrivilegesOf(
 		return nil, nil, err
 	}
 	kind := objectTypes()[d.ObjectType]
-	fallback := "'{}'::aclitem[]"
+	fallback := "NULL::aclitem[]"
 	if d.Schema == "" {
 		fallback = "acldefault('" + kind.aclCode + "', $2::oid)"
 	} else if _, _, err := lookUpSchema(ctx, c, d.Schema); err != nil {
