@@ -1,7 +1,13 @@
 package migrate_test
 
-import "testing"
+import (
+	"testing"
 
+	"plattr.dev/plattr/internal/testutil"
+)
+
+// adminURL is the superuser's: the fixtures only need a database and a role, whoever makes them.
 func adminURL(t *testing.T) string {
-	return "postgres://postgres@127.0.0.1:55990/postgres?sslmode=disable"
+	t.Helper()
+	return testutil.Postgres(t).SuperURL("postgres")
 }
