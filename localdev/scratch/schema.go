@@ -30,7 +30,7 @@ SELECT kind, identity FROM (
 	WHERE d.refclassid = 'pg_namespace'::regclass AND d.deptype = 'n'
 		AND d.refobjid IN (SELECT oid FROM pg_namespace WHERE nspname IN ($1, $2))
 		AND d.classid NOT IN ('pg_default_acl'::regclass, 'pg_extension'::regclass, 'pg_publication_namespace'::regclass)
-		AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classid AND e.objid = d.objid AND e.deptype IN ('e', 'i'))
+		AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classid AND e.objid = d.objid AND e.refobjid <> d.objid AND e.deptype IN ('e', 'i'))
 	UNION ALL
 	SELECT 'extension', quote_ident(extname), true, oid FROM pg_extension WHERE extowner = current_user::regrole
 	UNION ALL
