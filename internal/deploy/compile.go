@@ -12,7 +12,7 @@ import (
 // the same program.
 func compile(app Application, p Platform, passwordGeneration string) application.Config {
 	c := application.Config{App: app.Name}
-	n := namesOf(app, p)
+	n := NamesOf(app, p.Target)
 	if app.Spec.DatabaseEnabled() {
 		c.PostgreSQL = postgreSQL(p.Database)
 		c.Database = compileDatabase(app.Spec.Database, n, p.Database, passwordGeneration)
@@ -30,20 +30,20 @@ func compile(app Application, p Platform, passwordGeneration string) application
 	return c
 }
 
-// namesOf are the names of what the application gets in the environment.
-func namesOf(app Application, p Platform) names.Names {
+// NamesOf returns the names of what an application gets in an environment.
+func NamesOf(app Application, t names.Target) names.Names {
 	schema := ""
 	if app.Spec.Database != nil {
 		schema = app.Spec.Database.SchemaName
 	}
-	return names.New(app.Name, schema, p.Target)
+	return names.New(app.Name, schema, t)
 }
 
 func postgreSQL(s DatabaseServer) application.PostgreSQL {
 	return application.PostgreSQL{
 		Host: s.Host, Port: s.Port, SSLMode: s.TLS,
 		AdminUser: s.Admin.User, AdminPassword: s.Admin.Secret,
-		BootstrapUser: s.Bootstrap.User, BootstrapPassword: s.Bootstrap.Secret,
+		BootstrapURL: s.BootstrapURL,
 	}
 }
 
@@ -55,7 +55,7 @@ func compileDatabase(
 		SchemaInURL:   spec.Migrations.Engine == v1alpha1.EnginePrisma,
 		Administrator: s.Admin.User,
 		Database:      s.Database,
-		Bootstrap:     s.Bootstrap.User != "",
+		Bootstrap:     s.BootstrapURL != "",
 		Schema:        n.Schema, MigrationsSchema: n.MigrationsSchema, AppRole: n.AppRole,
 		Extensions:      spec.Extensions,
 		InitialPassword: s.InitialPassword, PasswordGeneration: generation,

@@ -33,8 +33,9 @@ type DatabaseServer struct {
 	Database string
 	// Admin has CREATEROLE and CREATEDB; it need not be a superuser.
 	Admin Credentials
-	// Bootstrap may create event triggers: a superuser, or the RDS master.
-	Bootstrap Credentials
+	// BootstrapURL logs in as somebody who may create event triggers: a superuser, or the RDS master. It is a secret;
+	// empty means that the databases are bootstrapped already.
+	BootstrapURL string
 	// TLS is libpq's sslmode.
 	TLS string
 	// Shadow makes an empty database beside each application's own, for tools that try migrations.

@@ -74,3 +74,17 @@ func storageVariables(s StorageServer, c Connections) []Variable {
 	}
 	return vars
 }
+
+// Override puts the application's own values over what is there; new names come at the end, sorted.
+func Override(vars []Variable, own map[string]string) []Variable {
+	for _, name := range slices.Sorted(maps.Keys(own)) {
+		i := slices.IndexFunc(vars, func(v Variable) bool { return v.Name == name })
+		if i < 0 {
+			vars = append(vars, Variable{Part: PartApplication, Name: name})
+			i = len(vars) - 1
+		}
+		// What a person wrote may be a secret; nobody but them can tell.
+		vars[i].Value, vars[i].Secret = own[name], true
+	}
+	return vars
+}

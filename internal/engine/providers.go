@@ -1,8 +1,18 @@
 package engine
 
-import "github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+import (
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 
-// Providers returns the providers that are served from this process.
+	"plattr.dev/plattr/internal/providers/aws"
+	"plattr.dev/plattr/internal/providers/plattr"
+	"plattr.dev/plattr/internal/providers/postgresql"
+)
+
+// Providers returns the providers that are served from this process, by package.
 func Providers() map[string]func() plugin.Provider {
-	return map[string]func() plugin.Provider{}
+	return map[string]func() plugin.Provider{
+		"aws":        aws.New,
+		"plattr":     plattr.New,
+		"postgresql": postgresql.New,
+	}
 }

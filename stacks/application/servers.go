@@ -2,9 +2,7 @@ package application
 
 import (
 	"fmt"
-	"net"
 	"net/url"
-	"strconv"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi-postgresql/sdk/v3/go/postgresql"
@@ -25,8 +23,8 @@ type PostgreSQL struct {
 	SSLMode string
 	// AdminUser has CREATEROLE and CREATEDB; it need not be a superuser.
 	AdminUser, AdminPassword string
-	// BootstrapUser may create event triggers; empty where databases are bootstrapped by others.
-	BootstrapUser, BootstrapPassword string
+	// BootstrapURL logs in as somebody who may create event triggers; empty where databases are bootstrapped by others.
+	BootstrapURL string
 }
 
 // providers registers the providers of a database and returns the option that hands them on.
@@ -45,25 +43,14 @@ func (s PostgreSQL) providers(ctx *pulumi.Context) (pulumi.ResourceOption, error
 		return nil, fmt.Errorf("provider postgresql: %w", err)
 	}
 	own := &sdk.ProviderArgs{ConnectTimeout: pulumi.Int(connectTimeout)}
-	if s.BootstrapUser != "" {
-		own.BootstrapURL = pulumi.String(s.bootstrapURL())
+	if s.BootstrapURL != "" {
+		own.BootstrapURL = pulumi.String(s.BootstrapURL)
 	}
 	plattr, err := sdk.NewProvider(ctx, "plattr", own)
 	if err != nil {
 		return nil, err
 	}
 	return pulumi.Providers(admin, plattr), nil
-}
-
-func (s PostgreSQL) bootstrapURL() string {
-	u := url.URL{
-		Scheme: "postgres", User: url.UserPassword(s.BootstrapUser, s.BootstrapPassword),
-		Host: net.JoinHostPort(s.Host, strconv.Itoa(s.Port)), Path: "/postgres",
-	}
-	if s.SSLMode != "" {
-		u.RawQuery = url.Values{"sslmode": {s.SSLMode}}.Encode()
-	}
-	return u.String()
 }
 
 // addShadow makes the database in which Prisma and its like try migrations.

@@ -51,7 +51,7 @@ type Config struct {
 	MaxConnections int
 }
 
-// ParseURL reads a Config from a postgres:// URL. The parameters sslmode and sslrootcert are known; another is an
+// ParseURL reads a Config from a postgres:// URL. Of libpq's parameters sslmode, sslrootcert, host, port and user are known; another is an
 // error. The error never holds the URL, which has a password in it.
 func ParseURL(raw string) (Config, error) {
 	u, err := url.Parse(raw)
@@ -73,6 +73,12 @@ func ParseURL(raw string) (Config, error) {
 			c.SSLRootCert = values[0]
 		case "host": // a socket's directory, which does not fit in the authority
 			c.Host = values[0]
+		case "user":
+			c.Username = values[0]
+		case "port":
+			if c.Port, err = strconv.Atoi(values[0]); err != nil {
+				return Config{}, fmt.Errorf("port %q of the database URL is not a number", values[0])
+			}
 		default:
 			return Config{}, fmt.Errorf("parameter %q of the database URL is not supported", key)
 		}

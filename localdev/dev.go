@@ -1,0 +1,151 @@
+package localdev
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"plattr.dev/plattr/internal/config/names"
+	"plattr.dev/plattr/internal/deploy"
+	"plattr.dev/plattr/internal/engine"
+	"plattr.dev/plattr/localdev/envfile"
+)
+
+// Project is the Pulumi project of every stack.
+const Project = "plattr"
+
+// initialPassword is that of every login on the laptop until `plattr db rotate`: the server listens on loopback only,
+// and a person can remember it.
+const initialPassword = "localdev"
+
+// DevOptions say which application is worked on.
+type DevOptions struct {
+	Application deploy.Application
+	// Dir is the absolute path of the project, where plattr.yaml lies.
+	Dir string
+	// Port is where the developer's own server listens.
+	Port int
+	// Env comes after every other variable in the environment file.
+	Env map[string]string
+	// Owner is shown to whoever finds the application locked, for example "plattr dev".
+	Owner string
+	// Getenv is os.Getenv, or a test's.
+	Getenv func(string) string
+}
+
+// Dev is one application on this machine.
+type Dev struct {
+	options  DevOptions
+	target   names.Target
+	native   *Native
+	deployer *deploy.Deployer
+}
+
+// OpenDev opens the state of the machine for an application. Nothing is started.
+func OpenDev(ctx context.Context, o DevOptions) (*Dev, error) {
+	if o.Getenv == nil {
+		o.Getenv = os.Getenv
+	}
+	if !filepath.IsAbs(o.Dir) {
+		return nil, fmt.Errorf("directory %q of application %s is not absolute", o.Dir, o.Application.Name)
+	}
+	native, err := NewNative(ctx, o.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	e, err := openEngine(native, o.Owner)
+	if err != nil {
+		return nil, explain(err)
+	}
+	return &Dev{
+		options: o, native: native, deployer: deploy.New(e),
+		target: names.Target{Environment: names.Local, Prefix: o.Getenv("PLATTR_BUCKET_PREFIX")},
+	}, nil
+}
+
+func openEngine(n *Native, owner string) (*engine.Engine, error) {
+	dir := n.State().Join("pulumi")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	return engine.New(engine.Options{Project: Project, StateURL: engine.FileURL(dir), Owner: owner})
+}
+
+// Native is the runtime that the application's services run in.
+func (d *Dev) Native() *Native { return d.native }
+
+// Names are those of what the application has on this machine.
+func (d *Dev) Names() names.Names { return deploy.NamesOf(d.options.Application, d.target) }
+
+// EnvFile is the path of the file that holds the application's environment.
+func (d *Dev) EnvFile() string { return envfile.Path(d.options.Dir, d.options.Application.Name) }
+
+// needs are the shared services that the application asks for.
+func (d *Dev) needs() Needs {
+	spec := &d.options.Application.Spec
+	return Needs{PostgreSQL: spec.DatabaseEnabled(), S3: spec.StorageEnabled()}
+}
+
+// platform is this machine as a place to deploy to.
+func (d *Dev) platform(e Endpoints) (deploy.Platform, error) {
+	p := deploy.Platform{Target: d.target}
+	if pg := e.PostgreSQL; pg != nil {
+		admin, err := url.Parse(pg.AdminURL)
+		if err != nil {
+			return p, errors.New("the administrator's URL of the local PostgreSQL cannot be read")
+		}
+		password, _ := admin.User.Password()
+		p.Database = deploy.DatabaseServer{
+			Host: pg.Host, Port: pg.Port, TLS: "disable",
+			Admin:        deploy.Credentials{User: admin.User.Username(), Secret: password},
+			BootstrapURL: pg.BootstrapURL, Shadow: true, InitialPassword: initialPassword,
+		}
+	}
+	if s3 := e.S3; s3 != nil {
+		p.Storage = deploy.StorageServer{
+			Endpoint: s3.URL, IAMEndpoint: s3.IAMURL, Region: s3.Region,
+			Admin:        deploy.Credentials{User: s3.AccessKey, Secret: s3.SecretKey},
+			Capabilities: []deploy.Capability{deploy.CapabilityUsers, deploy.CapabilityOwnershipControls},
+		}
+	}
+	return p, nil
+}
+
+// variables is the application's environment: what the platform gives, then the application's own, the later ones
+// before the earlier.
+func (d *Dev) variables(p deploy.Platform, c deploy.Connections, restURL string) ([]deploy.Variable, error) {
+	app := d.options.Application
+	port := strconv.Itoa(d.options.Port)
+	vars := append(deploy.Variables(p, c, restURL),
+		deploy.Variable{Part: deploy.PartApplication, Name: "PORT", Value: port},
+		deploy.Variable{Part: deploy.PartApplication, Name: "APP_URL", Value: "http://localhost:" + port})
+	set, err := envfile.Read(envfile.SetPath(d.options.Dir, app.Name))
+	if err != nil {
+		return nil, err
+	}
+	own := map[string]string{}
+	for _, v := range set {
+		own[v.Name] = v.Value
+	}
+	for _, layer := range []map[string]string{app.Spec.Env, own, d.options.Env} {
+		vars = deploy.Override(vars, layer)
+	}
+	return vars, nil
+}
+
+func (d *Dev) writeEnvFile(vars []deploy.Variable) error {
+	file := make([]envfile.Var, 0, len(vars))
+	for _, v := range vars {
+		file = append(file, envfile.Var{Name: v.Name, Value: v.Value})
+	}
+	return envfile.Write(d.EnvFile(), file)
+}
+
+func (d *Dev) claim(ctx context.Context) error {
+	return d.native.State().Claim(ctx, d.options.Application.Name, d.options.Dir, time.Now())
+}
