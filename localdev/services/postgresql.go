@@ -30,9 +30,9 @@ const superuser = "postgres"
 // initTimeout bounds initdb, on a slow disk too.
 const initTimeout = 3 * time.Minute
 
-// settings of the server. Nothing here trades durability of the data directory for speed: fsync stays on, because a
-// killed machine must not corrupt it. synchronous_commit is off: a crash can lose the last few hundred milliseconds of
-// commits, never consistency, and each commit saves the wait for the disk. Memory is for a laptop with many servers.
+// settings of the server. Nothing here trades safety for speed: fsync stays on, because a machine that loses power must
+// not corrupt the data, and so does synchronous_commit, because a server that is killed must not forget what the engine
+// has noted as done. Memory is for a laptop on which much else runs.
 var settings = []string{
 	"listen_addresses=" + ports.Host,
 	"unix_socket_permissions=0700",
@@ -51,7 +51,7 @@ var settings = []string{
 	"checkpoint_timeout=15min",
 	"fsync=on",
 	"full_page_writes=on",
-	"synchronous_commit=off",
+	"synchronous_commit=on",
 	"jit=off",
 	"password_encryption=scram-sha-256",
 	"logging_collector=off",
@@ -102,7 +102,7 @@ func preparePostgreSQL(ctx context.Context, p Place, s Spec) (Command, error) {
 	if err := writeIfChanged(filepath.Join(data, "pg_hba.conf"), []byte(hba)); err != nil {
 		return Command{}, fmt.Errorf("write who may connect: %w", err)
 	}
-	if err := clearStalePID(data); err != nil {
+	if err := clearLocks(p.State.Run, data); err != nil {
 		return Command{}, err
 	}
 	args := []string{"-D", data}
@@ -148,18 +148,36 @@ func initdb(ctx context.Context, data, program, home string) error {
 	return nil
 }
 
+// tail returns the line of initdb's output that tells the cause, else the last one, as the end of an error.
 func tail(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
-	if last := strings.TrimSpace(lines[len(lines)-1]); last != "" {
-		return ": " + last
+	for _, mark := range []string{"FATAL:", "PANIC:", "error:", ""} {
+		for i := len(lines) - 1; i >= 0; i-- {
+			if l := strings.TrimSpace(lines[i]); l != "" && strings.Contains(l, mark) {
+				return ": " + l
+			}
+		}
 	}
 	return ""
 }
 
-// clearStalePID removes the lock file of a server that died. PostgreSQL does it by itself unless another process of the
-// same user has got the dead one's number, which is likely after the machine was started again.
-func clearStalePID(data string) error {
-	file := filepath.Join(data, "postmaster.pid")
+// clearLocks removes the lock files of a server that died: that of its data and those of its sockets. PostgreSQL does it
+// by itself unless a process of the same number exists: another one after the machine was started again, or the dead
+// one's remains, if nobody has collected them.
+func clearLocks(run, data string) error {
+	locks, err := filepath.Glob(filepath.Join(run, ".s.PGSQL.*.lock"))
+	if err != nil {
+		return fmt.Errorf("find the server's lock files: %w", err)
+	}
+	for _, file := range append(locks, filepath.Join(data, "postmaster.pid")) {
+		if err := clearLock(file, data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func clearLock(file, data string) error {
 	raw, err := os.ReadFile(file)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -167,7 +185,7 @@ func clearStalePID(data string) error {
 	if err != nil {
 		return fmt.Errorf("read the server's lock file: %w", err)
 	}
-	first, _, _ := strings.Cut(string(raw), "\n")
+	first, _, _ := strings.Cut(string(raw), "\n") // the process; negative in PostgreSQL's single-user mode
 	pid, err := strconv.Atoi(strings.TrimSpace(first))
 	if err != nil || pid <= 0 {
 		return nil // PostgreSQL says better what is wrong with it

@@ -41,9 +41,10 @@ func preparePostgREST(_ context.Context, p Place, s Spec) (Command, error) {
 	return Command{Path: s.Program, Args: []string{file}, Env: cleanEnv(p.Dir), Dir: p.Dir}, nil
 }
 
-// quoteValue writes a string of PostgREST's configuration language (configurator-ng), whose escapes are Haskell's.
+// quoteValue writes a string of PostgREST's configuration language (configurator-pg), in which $(NAME) would be a variable
+// of the environment.
 func quoteValue(v string) string {
-	r := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "\t", `\t`)
+	r := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "\t", `\t`, "$", "$$")
 	return `"` + r.Replace(v) + `"`
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -41,21 +42,35 @@ func prepareS3(ctx context.Context, p Place, s Spec) (Command, error) {
 	return Command{Args: []string{ServeS3, file}, Env: env, Dir: p.Dir}, nil
 }
 
-// readyS3 lists the buckets with the root key, by a signed request.
+// readyS3 lists the buckets and the users with the root key, by signed requests.
 func readyS3(ctx context.Context, p Place, s Spec) error {
 	secrets, err := p.State.Secrets(ctx)
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.Address(ports.S3)+"/", nil)
+	key := aws.Credentials{AccessKeyID: secrets.S3AccessKey, SecretAccessKey: secrets.S3SecretKey}
+	if err := signed(ctx, key, "s3", http.MethodGet, s.Address(ports.S3), ""); err != nil {
+		return fmt.Errorf("list the buckets: %w", err)
+	}
+	if err := signed(ctx, key, "iam", http.MethodPost, s.Address(ports.S3IAM), "Action=ListUsers&Version=2010-05-08"); err != nil {
+		return fmt.Errorf("list the users: %w", err)
+	}
+	return nil
+}
+
+// signed sends one request with an AWS signature, version 4.
+func signed(ctx context.Context, key aws.Credentials, service, method, address, body string) error {
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+address+"/", strings.NewReader(body))
 	if err != nil {
 		return err
 	}
-	empty := sha256.Sum256(nil)
-	hash := hex.EncodeToString(empty[:])
+	sum := sha256.Sum256([]byte(body))
+	hash := hex.EncodeToString(sum[:])
 	req.Header.Set("X-Amz-Content-Sha256", hash)
-	key := aws.Credentials{AccessKeyID: secrets.S3AccessKey, SecretAccessKey: secrets.S3SecretKey}
-	if err := v4.NewSigner().SignHTTP(ctx, key, req, hash, "s3", s3config.Region, time.Now()); err != nil {
+	if body != "" {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	if err := v4.NewSigner().SignHTTP(ctx, key, req, hash, service, s3config.Region, time.Now()); err != nil {
 		return fmt.Errorf("sign a request: %w", err)
 	}
 	return expectOK(req)

@@ -63,7 +63,7 @@ func (s *Supervisor) handler() http.Handler {
 		if !decode(w, r, &spec) {
 			return
 		}
-		status, err := s.ensure(r.Context(), spec)
+		status, err := s.ensure(r.Context(), spec, r.URL.Query().Has("wait"))
 		answer(w, status, err)
 	})
 	mux.HandleFunc("POST /remove", func(w http.ResponseWriter, r *http.Request) {
@@ -138,6 +138,8 @@ func answer(w http.ResponseWriter, v any, err error) {
 		var hint interface{ Hint() string }
 		if errors.As(err, &hint) {
 			f.Hint = hint.Hint()
+		} else {
+			f.Hint = hintFor(f.Message)
 		}
 		var ended *EndedError
 		if errors.As(err, &ended) {

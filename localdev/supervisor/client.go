@@ -77,8 +77,13 @@ func (c *Client) Status(ctx context.Context, memory bool, probe ...string) (Stat
 // Ensure makes the service run as spec says and waits until it does its work. The error is a *ServiceError if it can't.
 func (c *Client) Ensure(ctx context.Context, spec services.Spec) (ServiceStatus, error) {
 	var s ServiceStatus
-	err := c.call(ctx, http.MethodPost, "/ensure", spec, &s)
+	err := c.call(ctx, http.MethodPost, "/ensure?wait=1", spec, &s)
 	return s, err
+}
+
+// Arrange is Ensure without the wait: from now on the supervisor sees to it that the service runs as spec says.
+func (c *Client) Arrange(ctx context.Context, spec services.Spec) error {
+	return c.call(ctx, http.MethodPost, "/ensure", spec, &ServiceStatus{})
 }
 
 // Remove stops services and deletes everything of them but their data.

@@ -256,14 +256,17 @@ func (s *Supervisor) unit(name string) *unit {
 	return s.units[name]
 }
 
-// ensure makes the service run as spec says and waits until it does its work.
-func (s *Supervisor) ensure(ctx context.Context, spec services.Spec) (ServiceStatus, error) {
+// ensure makes the service run as spec says, and with wait returns when it does its work.
+func (s *Supervisor) ensure(ctx context.Context, spec services.Spec, wait bool) (ServiceStatus, error) {
 	if err := s.check(spec); err != nil {
 		return ServiceStatus{}, err
 	}
 	u, err := s.arrange(spec)
 	if err != nil {
 		return ServiceStatus{}, err
+	}
+	if !wait {
+		return u.status(), nil
 	}
 	return u.await(ctx)
 }

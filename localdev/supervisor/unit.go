@@ -16,6 +16,7 @@ import (
 const (
 	readyTimeout = 90 * time.Second // recovery after a crash takes its time
 	probeTimeout = 2 * time.Second
+	settleTime   = 10 * time.Millisecond
 	firstBackoff = 100 * time.Millisecond
 	maxBackoff   = 15 * time.Second
 	steady       = 10 * time.Second // a service that was ready for so long begins with the first back-off again
@@ -125,8 +126,8 @@ func (u *unit) run() {
 			failures = 0
 		}
 		failures++
-		var final *services.RunningError
-		if !wasReady && failures >= maxAttempts || errors.As(err, &final) {
+		var unprepared *prepareError
+		if !wasReady && (failures >= maxAttempts || errors.As(err, &unprepared)) {
 			u.set(Failed, err)
 			failures = 0
 			u.wait(nil)
@@ -192,6 +193,15 @@ func (u *unit) once() (readyFor time.Duration, err error) {
 	}
 }
 
+// prepareError says that there was nothing to start. It does not go away by itself, as a port may that is still taken.
+type prepareError struct {
+	title string
+	err   error
+}
+
+func (e *prepareError) Error() string { return fmt.Sprintf("prepare %s: %v", e.title, e.err) }
+func (e *prepareError) Unwrap() error { return e.err }
+
 // begin adopts the process of an earlier supervisor, or starts one.
 func (u *unit) begin() (*proc, error) {
 	if u.adopt != nil {
@@ -201,7 +211,7 @@ func (u *unit) begin() (*proc, error) {
 	}
 	cmd, err := u.def.Prepare(u.ctx, u.place, u.spec)
 	if err != nil {
-		return nil, fmt.Errorf("prepare %s: %w", u.def.Title, err)
+		return nil, &prepareError{u.def.Title, err}
 	}
 	return u.start(cmd)
 }
@@ -221,7 +231,7 @@ func (u *unit) untilReady(p *proc) error {
 			err = u.probe(u.ctx)
 		}
 		if err == nil {
-			return nil
+			return u.survives(p)
 		}
 		select {
 		case <-p.exited:
@@ -234,6 +244,16 @@ func (u *unit) untilReady(p *proc) error {
 			return fmt.Errorf("%s was not ready after %s: %w", u.def.Title, readyTimeout, err)
 		}
 		pause = min(pause*3/2, 200*time.Millisecond)
+	}
+}
+
+// survives makes sure that the answer was not another process's, which took the port a moment before this one.
+func (u *unit) survives(p *proc) error {
+	select {
+	case <-p.exited:
+		return p.failure(u)
+	case <-time.After(settleTime):
+		return nil
 	}
 }
 

@@ -1,0 +1,162 @@
+package localdev
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"plattr.dev/plattr/localdev/supervisor"
+)
+
+// followEvery is how often a log that is followed is looked at.
+const followEvery = 100 * time.Millisecond
+
+// NoLogError says that no service of this name has a log.
+type NoLogError struct {
+	Service string
+	Have    []string
+}
+
+func (e *NoLogError) Error() string { return fmt.Sprintf("there is no log of %q", e.Service) }
+
+// Hint names the logs that there are.
+func (e *NoLogError) Hint() string {
+	if len(e.Have) == 0 {
+		return "nothing has run yet: plattr dev"
+	}
+	return "one of: " + strings.Join(e.Have, ", ")
+}
+
+// Logs writes the log of a service to w, or those of all services, each line after its service's name, if service is
+// empty. With follow it goes on until ctx ends, which is no error then.
+func (n *Native) Logs(ctx context.Context, service string, follow bool, w io.Writer) error {
+	have, err := n.logs()
+	if err != nil {
+		return explain(err)
+	}
+	names := []string{service}
+	if service == "" {
+		names = slices.DeleteFunc(slices.Clone(have), func(s string) bool { return s == "supervisor" })
+	} else if !slices.Contains(have, service) {
+		return &NoLogError{service, have}
+	}
+	var tails []*tail
+	for _, name := range names {
+		t := &tail{path: supervisor.LogFile(n.state, name)}
+		if service == "" {
+			t.prefix = fmt.Sprintf("%-12s | ", name)
+		}
+		tails = append(tails, t)
+	}
+	for first := true; ; first = false {
+		for _, t := range tails {
+			if err := t.copy(w, first); err != nil {
+				return fmt.Errorf("read the log %s: %w", t.path, err)
+			}
+		}
+		if !follow {
+			for _, t := range tails {
+				if err := t.flush(w); err != nil {
+					return fmt.Errorf("write the log: %w", err)
+				}
+			}
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(followEvery):
+		}
+	}
+}
+
+// logs lists the services that have a log.
+func (n *Native) logs() ([]string, error) {
+	entries, err := os.ReadDir(n.state.Join("logs"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var names []string
+	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name(), ".log"); ok {
+			names = append(names, name)
+		}
+	}
+	return names, err
+}
+
+// tail follows one log over its rotations, in whole lines.
+type tail struct {
+	path   string
+	prefix string
+	offset int64
+	half   []byte // a line without its end
+}
+
+// copy writes what is new. The first time it begins with what the last rotation put aside.
+func (t *tail) copy(w io.Writer, first bool) error {
+	if first {
+		old, err := os.ReadFile(t.path + ".1")
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if err := t.write(w, old); err != nil {
+			return err
+		}
+	}
+	f, err := os.Open(filepath.Clean(t.path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // its application was removed
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close() //nolint:errcheck // only read
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size() < t.offset {
+		t.offset = 0 // it was rotated
+	}
+	if info.Size() == t.offset {
+		return nil
+	}
+	raw := make([]byte, info.Size()-t.offset)
+	n, err := f.ReadAt(raw, t.offset)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	t.offset += int64(n)
+	return t.write(w, raw[:n])
+}
+
+func (t *tail) write(w io.Writer, raw []byte) error {
+	raw = append(t.half, raw...)
+	end := bytes.LastIndexByte(raw, '\n') + 1
+	t.half = bytes.Clone(raw[end:])
+	var out bytes.Buffer
+	for line := range bytes.Lines(raw[:end]) {
+		out.WriteString(t.prefix)
+		out.Write(line)
+	}
+	_, err := w.Write(out.Bytes())
+	return err
+}
+
+// flush writes a last line that has no end.
+func (t *tail) flush(w io.Writer) error {
+	if len(t.half) == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(w, "%s%s\n", t.prefix, t.half)
+	return err
+}

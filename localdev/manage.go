@@ -1,0 +1,96 @@
+package localdev
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+
+	"plattr.dev/plattr/localdev/ports"
+	"plattr.dev/plattr/localdev/supervisor"
+)
+
+// serialised makes a report that several goroutines may call out of one that may be nil.
+func serialised(progress func(Progress)) func(Progress) {
+	var mu sync.Mutex
+	return func(p Progress) {
+		if progress == nil {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		progress(p)
+	}
+}
+
+// Status tells what runs, with the memory that each service holds. Nothing runs if there are no services in it.
+func (n *Native) Status(ctx context.Context) (supervisor.Status, error) {
+	s, err := n.client.Status(ctx, true)
+	if errors.Is(err, supervisor.ErrNotRunning) {
+		return supervisor.Status{}, nil
+	}
+	return s, explain(err)
+}
+
+// Remove ends what runs for one application alone, and forgets its ports. Its name is free afterwards.
+func (n *Native) Remove(ctx context.Context, app string) error {
+	name := PostgRESTName(app)
+	if _, err := os.Stat(n.state.Join("services", name)); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := n.client.Start(ctx); err != nil { // also where it was killed: it adopts what still runs
+			return explain(err)
+		}
+		if err := n.client.Remove(ctx, name); err != nil {
+			return explain(err)
+		}
+	}
+	if err := n.forgetPorts(ctx, app); err != nil {
+		return explain(err)
+	}
+	return explain(n.state.Forget(ctx, app))
+}
+
+func (n *Native) forgetPorts(ctx context.Context, app string) error {
+	release, err := n.state.Lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	book, err := ports.Load(n.state)
+	if err != nil {
+		return err
+	}
+	before := len(book)
+	for use := range ports.Preferred() {
+		delete(book, ports.Key(use, app))
+	}
+	if len(book) == before {
+		return nil
+	}
+	return book.Save(n.state)
+}
+
+// Stop ends all services of the machine in order, and the supervisor. The data stay.
+func (n *Native) Stop(ctx context.Context) error {
+	if _, err := n.client.Status(ctx, false); errors.Is(err, supervisor.ErrNotRunning) {
+		entries, err := os.ReadDir(n.state.Join("services"))
+		if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
+			return nil
+		}
+	}
+	// A killed supervisor leaves its services running: a new one adopts them and then ends them.
+	if _, err := n.client.Start(ctx); err != nil {
+		return explain(err)
+	}
+	return explain(n.client.Stop(ctx))
+}
+
+// Destroy ends all services and deletes everything that they and plattr kept on this machine, but for the cache of
+// programs. It cannot be undone.
+func (n *Native) Destroy(ctx context.Context) error {
+	if err := n.Stop(ctx); err != nil {
+		return fmt.Errorf("stop the services before their data are deleted: %w", err)
+	}
+	return explain(n.state.Destroy())
+}

@@ -1,0 +1,400 @@
+// Package localdev runs an application's services on the laptop. Runtime native runs them as processes of this machine
+// under one supervisor, shared by all applications.
+package localdev
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"plattr.dev/plattr/localdev/ports"
+	"plattr.dev/plattr/localdev/programs"
+	"plattr.dev/plattr/localdev/s3server/s3config"
+	"plattr.dev/plattr/localdev/services"
+	"plattr.dev/plattr/localdev/state"
+	"plattr.dev/plattr/localdev/supervisor"
+)
+
+// ensureTimeout bounds the start of one service whose program is there. A crash recovery may take its time.
+const ensureTimeout = 2 * time.Minute
+
+// Native is the runtime whose services are processes of this machine.
+type Native struct {
+	state  state.Dir
+	client *supervisor.Client
+	getenv func(string) string
+}
+
+// NewNative opens the state folder of the machine, making it if it is missing. The errors that the user can mend have a
+// method Hint.
+func NewNative(ctx context.Context, getenv func(string) string) (*Native, error) {
+	d, err := state.Open(ctx, getenv)
+	if err != nil {
+		return nil, explain(err)
+	}
+	return &Native{state: d, client: supervisor.NewClient(d), getenv: getenv}, nil
+}
+
+// State is the folder of the machine's state: the list of applications lives there, and room for the engine's.
+func (n *Native) State() state.Dir { return n.state }
+
+// Needs says which of the shared services must run.
+type Needs struct{ PostgreSQL, S3 bool }
+
+// Progress is what an Ensure is doing. Calls come from several goroutines, one at a time.
+type Progress struct {
+	Service string // as in Status
+	Title   string // for people, for example PostgreSQL
+	Phase   Phase
+	Detail  string // the package that is downloaded, or host:port of a service that is ready
+	Version string // of a service that is starting or ready
+	Done    int64  // bytes of a download so far
+	Total   int64  // bytes of a download in all; 0 if unknown
+}
+
+// Phase is a step of a service on its way.
+type Phase string
+
+// The phases of a service, in their order. One that runs already has none.
+const (
+	Finding     Phase = "finding"
+	Downloading Phase = "downloading"
+	Unpacking   Phase = "unpacking"
+	Starting    Phase = "starting"
+	Ready       Phase = "ready"
+)
+
+// Endpoints is how the shared services are reached. What was not needed is nil.
+type Endpoints struct {
+	PostgreSQL *PostgreSQLEndpoint
+	S3         *S3Endpoint
+}
+
+// PostgreSQLEndpoint is the local server.
+type PostgreSQLEndpoint struct {
+	Version string
+	Host    string
+	Port    int
+	// AdminURL is the administrator's, who makes databases and roles and is no superuser.
+	AdminURL string
+	// BootstrapURL is the superuser's, through the socket, for what only a superuser may do in a new database.
+	BootstrapURL string
+}
+
+// S3Endpoint is the local object storage.
+type S3Endpoint struct {
+	URL        string // of the S3 API
+	IAMURL     string // of the IAM API
+	ConsoleURL string // of the web console
+	Region     string
+	AccessKey  string // the root account's
+	SecretKey  string
+}
+
+// Ensure starts what is needed and does not run yet, at the same time, and returns when each service does its work.
+// progress may be nil.
+func (n *Native) Ensure(ctx context.Context, needs Needs, progress func(Progress)) (Endpoints, error) {
+	var names []string
+	if needs.PostgreSQL {
+		names = append(names, string(services.PostgreSQL))
+	}
+	if needs.S3 {
+		names = append(names, string(services.S3))
+	}
+	secrets, err := n.state.Secrets(ctx)
+	if err != nil {
+		return Endpoints{}, explain(err)
+	}
+	running, err := n.running(ctx, names...)
+	if err != nil {
+		return Endpoints{}, err
+	}
+	report := serialised(progress)
+	var out Endpoints
+	g, ctx := errgroup.WithContext(ctx)
+	if needs.PostgreSQL {
+		g.Go(func() error {
+			s, err := n.ensure(ctx, postgresqlRequest(), running, report)
+			if err == nil {
+				out.PostgreSQL = n.postgresqlEndpoint(s.Spec, secrets)
+			}
+			return err
+		})
+	}
+	if needs.S3 {
+		g.Go(func() error {
+			s, err := n.ensure(ctx, s3Request(), running, report)
+			if err == nil {
+				out.S3 = s3Endpoint(s.Spec, secrets)
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return Endpoints{}, explain(err)
+	}
+	return out, nil
+}
+
+func (n *Native) postgresqlEndpoint(s services.Spec, secrets state.Secrets) *PostgreSQLEndpoint {
+	return &PostgreSQLEndpoint{
+		Version: s.Version, Host: ports.Host, Port: s.Ports[ports.PostgreSQL],
+		AdminURL: services.AdminURL(s, secrets.DatabaseAdmin), BootstrapURL: services.BootstrapURL(n.state, s),
+	}
+}
+
+func s3Endpoint(s services.Spec, secrets state.Secrets) *S3Endpoint {
+	return &S3Endpoint{
+		URL: "http://" + s.Address(ports.S3), IAMURL: "http://" + s.Address(ports.S3IAM),
+		ConsoleURL: "http://" + s.Address(ports.S3Console), Region: s3config.Region,
+		AccessKey: secrets.S3AccessKey, SecretKey: secrets.S3SecretKey,
+	}
+}
+
+// PostgRESTConfig is what an application's PostgREST serves.
+type PostgRESTConfig struct {
+	DatabaseURL string // of the role that it logs in with
+	Schema      string // that it serves
+	AnonRole    string // of requests without a token; empty: they are refused
+	Channel     string // on which the database announces changes
+	// Settings are more of PostgREST's own, by its names, for example jwt-secret or db-pool.
+	Settings map[string]string
+}
+
+func (c PostgRESTConfig) settings() map[string]string {
+	out := map[string]string{
+		"db-uri": c.DatabaseURL, "db-schemas": c.Schema, "db-channel": c.Channel, "db-anon-role": c.AnonRole,
+		"db-extra-search-path": "extensions",
+	}
+	for k, v := range out {
+		if v == "" {
+			delete(out, k)
+		}
+	}
+	for k, v := range c.Settings {
+		out[k] = v
+	}
+	return out
+}
+
+// EnsurePostgREST starts the PostgREST of an application, or starts it anew if its configuration changed, and returns
+// its URL when it serves the schema. progress may be nil.
+func (n *Native) EnsurePostgREST(ctx context.Context, app string, c PostgRESTConfig, progress func(Progress)) (string, error) {
+	r := postgrestRequest(app, c)
+	running, err := n.running(ctx, r.spec.Name)
+	if err != nil {
+		return "", err
+	}
+	s, err := n.ensure(ctx, r, running, serialised(progress))
+	if err != nil {
+		return "", explain(err)
+	}
+	return "http://" + s.Spec.Address(ports.PostgREST), nil
+}
+
+// running returns the state of the services, after the named ones were used once to see that they work.
+func (n *Native) running(ctx context.Context, probe ...string) (map[string]supervisor.ServiceStatus, error) {
+	s, err := n.client.Status(ctx, false, probe...)
+	if err == nil && s.Protocol != supervisor.Protocol {
+		err = supervisor.ErrNotRunning // ensure replaces it
+	}
+	if err != nil && !errors.Is(err, supervisor.ErrNotRunning) {
+		return nil, explain(err)
+	}
+	out := map[string]supervisor.ServiceStatus{}
+	for _, st := range s.Services {
+		out[st.Name] = st
+	}
+	return out, nil
+}
+
+// explained is an error with a next step that its own type does not have.
+type explained struct {
+	error
+	hint string
+}
+
+func (e *explained) Unwrap() error { return e.error }
+func (e *explained) Hint() string  { return e.hint }
+
+// explain adds a next step to the errors of a machine that is in the way.
+func explain(err error) error {
+	var hinted interface{ Hint() string }
+	if err == nil || errors.As(err, &hinted) && hinted.Hint() != "" {
+		return err
+	}
+	switch {
+	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
+		return &explained{err, "make room on the disk of the state folder, or set PLATTR_STATE_DIR to a folder on another disk"}
+	case errors.Is(err, syscall.EROFS) || errors.Is(err, os.ErrPermission):
+		return &explained{err, "set PLATTR_STATE_DIR to a folder that you may write to"}
+	default:
+		return err
+	}
+}
+
+// request is a service that should run, before its program and its ports are known.
+type request struct {
+	spec    services.Spec // without Program, Version and Ports
+	title   string
+	program string      // in the table of programs; empty: plattr itself
+	version string      // where there is no program
+	uses    []ports.Use // the ports that it needs
+}
+
+func postgresqlRequest() request {
+	return request{
+		spec: services.Spec{Name: string(services.PostgreSQL), Kind: services.PostgreSQL}, title: "PostgreSQL",
+		program: "postgresql", uses: []ports.Use{ports.PostgreSQL},
+	}
+}
+
+func s3Request() request {
+	return request{
+		spec: services.Spec{Name: string(services.S3), Kind: services.S3}, title: "S3",
+		version: s3config.Version, uses: []ports.Use{ports.S3, ports.S3Console, ports.S3IAM},
+	}
+}
+
+// PostgRESTName is the name of an application's PostgREST in Status and Logs.
+func PostgRESTName(app string) string { return string(services.PostgREST) + "-" + app }
+
+func postgrestRequest(app string, c PostgRESTConfig) request {
+	return request{
+		spec:  services.Spec{Name: PostgRESTName(app), Kind: services.PostgREST, App: app, Settings: c.settings()},
+		title: "PostgREST", program: "postgrest", uses: []ports.Use{ports.PostgREST, ports.PostgRESTAdmin},
+	}
+}
+
+// serves tells whether a service that runs is the one that was asked for. A newer program in the table is no reason to
+// end a server that works; it is used at the next start.
+func (r request) serves(s supervisor.ServiceStatus) bool {
+	return s.State == supervisor.Ready && r.same(s.Spec)
+}
+
+// same compares all but what ensure adds.
+func (r request) same(s services.Spec) bool {
+	want := r.spec
+	want.Program, want.Version, want.Ports = s.Program, s.Version, s.Ports
+	return want.Equal(s)
+}
+
+func (n *Native) ensure(
+	ctx context.Context, r request, running map[string]supervisor.ServiceStatus, report func(Progress),
+) (supervisor.ServiceStatus, error) {
+	now, known := running[r.spec.Name]
+	if known && r.serves(now) {
+		return now, nil
+	}
+	spec, err := n.withProgram(ctx, r, report)
+	if err != nil {
+		return supervisor.ServiceStatus{}, err
+	}
+	const attempts = 3 // a port can be taken between the choice and the start, a supervisor be killed
+	for i := 1; ; i++ {
+		report(Progress{Service: spec.Name, Title: r.title, Version: spec.Version, Phase: Starting})
+		s, err := n.start(ctx, r, spec)
+		if err == nil {
+			report(Progress{Service: s.Name, Title: r.title, Version: s.Version, Phase: Ready, Detail: s.Address})
+			return s, nil
+		}
+		if i == attempts || ctx.Err() != nil || !errors.Is(err, supervisor.ErrNotRunning) && n.portsAreFree(s.Spec) {
+			return s, err
+		}
+	}
+}
+
+// withProgram finds or downloads the program of a request.
+func (n *Native) withProgram(ctx context.Context, r request, report func(Progress)) (services.Spec, error) {
+	spec := r.spec
+	spec.Version = r.version
+	if r.program == "" {
+		return spec, nil
+	}
+	report(Progress{Service: spec.Name, Title: r.title, Phase: Finding})
+	p, err := programs.Find(ctx, r.program, programs.WithEnv(n.getenv), programs.WithProgress(func(p programs.Progress) {
+		report(Progress{
+			Service: spec.Name, Title: r.title, Phase: Phase(p.Phase), Detail: p.Source, Done: p.Done, Total: p.Total,
+		})
+	}))
+	if err != nil {
+		return spec, fmt.Errorf("start %s: %w", r.title, err)
+	}
+	spec.Program, spec.Version = p.Bin, p.Version
+	return spec, nil
+}
+
+// arrange tells the supervisor to run the service. The lock keeps two commands from choosing two sets of ports for it.
+func (n *Native) arrange(ctx context.Context, r request, spec services.Spec) (services.Spec, error) {
+	release, err := n.state.Lock(ctx)
+	if err != nil {
+		return spec, err
+	}
+	defer release()
+	now, err := n.client.Start(ctx)
+	if err != nil {
+		return spec, err
+	}
+	for _, st := range now.Services {
+		if st.Name != spec.Name {
+			continue
+		}
+		if st.State != supervisor.Failed && r.same(st.Spec) && n.keepsPorts(st) {
+			return st.Spec, n.client.Arrange(ctx, st.Spec) // another command was faster
+		}
+		if st.PID != 0 {
+			spec.Ports = st.Ports // it listens on them itself
+			return spec, n.client.Arrange(ctx, spec)
+		}
+	}
+	if spec.Ports, err = n.choosePorts(r); err != nil {
+		return spec, err
+	}
+	return spec, n.client.Arrange(ctx, spec)
+}
+
+// keepsPorts tells whether a service has its ports, or can still get them.
+func (n *Native) keepsPorts(st supervisor.ServiceStatus) bool { return st.PID != 0 || n.portsAreFree(st.Spec) }
+
+// choosePorts gives a service the ports that it had before, if they are free. The caller holds the lock.
+func (n *Native) choosePorts(r request) (map[ports.Use]int, error) {
+	book, err := ports.Load(n.state)
+	if err != nil {
+		return nil, err
+	}
+	out := map[ports.Use]int{}
+	for _, use := range r.uses {
+		if out[use], err = book.Choose(use, r.spec.App); err != nil {
+			return nil, err
+		}
+	}
+	return out, book.Save(n.state)
+}
+
+func (n *Native) portsAreFree(s services.Spec) bool {
+	for _, p := range s.Ports {
+		if !ports.Free(p) {
+			return false
+		}
+	}
+	return true
+}
+
+func (n *Native) start(ctx context.Context, r request, spec services.Spec) (supervisor.ServiceStatus, error) {
+	ctx, cancel := context.WithTimeout(ctx, ensureTimeout)
+	defer cancel()
+	spec, err := n.arrange(ctx, r, spec)
+	if err != nil {
+		return supervisor.ServiceStatus{Spec: spec}, err
+	}
+	s, err := n.client.Ensure(ctx, spec)
+	if err != nil {
+		s.Spec = spec
+	}
+	return s, err
+}
