@@ -139,6 +139,16 @@ type ProviderSpec struct {
 	MetadataURL string `json:"metadataURL,omitempty" yaml:"metadataURL,omitempty"`
 }
 
+// MarshalYAML returns the short form where it says everything: saml and oidc
+// without an address have no other in plattr.yaml.
+func (p ProviderSpec) MarshalYAML() (any, error) {
+	if p.Name == string(p.Type) && p.Issuer == "" && p.MetadataURL == "" {
+		return p.Name, nil
+	}
+	type plain ProviderSpec
+	return plain(p), nil
+}
+
 // RedisSpec asks for Redis.
 type RedisSpec struct {
 	Enabled bool `json:"enabled" yaml:"enabled"`
