@@ -124,7 +124,7 @@ func (p *PostgresServer) AdminURL(database string) string {
 // Connect opens a connection that ends with the test.
 func (p *PostgresServer) Connect(t testing.TB, url string) *pgx.Conn {
 	t.Helper()
-	c, err := pgx.Connect(t.Context(), url)
+	c, err := pgx.Connect(context.WithoutCancel(t.Context()), url) // clean-ups connect, too
 	if err != nil {
 		t.Fatalf("connect: %v", err)
 	}

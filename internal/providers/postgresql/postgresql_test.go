@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"plattr.dev/plattr/internal/testutil"
 )
@@ -51,17 +52,23 @@ func super(t testing.TB, database string) *pgx.Conn {
 	return pg.Connect(t, pg.SuperURL(database))
 }
 
-func exec(t testing.TB, c *pgx.Conn, statements ...string) {
+// conn is the little of a connection that the tests need.
+type conn interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+func exec(t testing.TB, c conn, statements ...string) {
 	t.Helper()
 	for _, s := range statements {
-		if _, err := c.Exec(t.Context(), s); err != nil {
+		if _, err := c.Exec(context.WithoutCancel(t.Context()), s); err != nil {
 			t.Fatalf("%s: %v", s, err)
 		}
 	}
 }
 
 // value is the one text that a query gives.
-func value(t testing.TB, c *pgx.Conn, sql string, args ...any) string {
+func value(t testing.TB, c conn, sql string, args ...any) string {
 	t.Helper()
 	var out *string
 	if err := c.QueryRow(t.Context(), sql, args...).Scan(&out); err != nil {

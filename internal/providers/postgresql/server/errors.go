@@ -107,6 +107,10 @@ func (c Config) explain(err error) error {
 	case Code(err) == "" && errors.As(err, &timeout) && timeout.Timeout():
 		return &ConnectError{Address: c.Address(), User: c.Username, Lost: true, Reason: "no answer in time", err: err}
 	}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Detail != "" { // what depends on the thing, or is in the way
+		return fmt.Errorf("%w: %s", err, strings.Join(strings.Fields(pg.Detail), " "))
+	}
 	return err
 }
 

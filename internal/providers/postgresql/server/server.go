@@ -15,9 +15,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// changeLock is the advisory lock that a change holds in its database: "plattr" in ASCII. PostgreSQL refuses two
+// ChangeLock is the advisory lock that a change holds in its database: "plattr" in ASCII. PostgreSQL refuses two
 // grants on one object at once ("tuple concurrently updated"), from whichever process they come.
-const changeLock = 0x706c61747472
+const ChangeLock = 0x706c61747472
 
 // maxConflicts is how often a change is done again after a conflict with somebody who does not take the lock.
 const maxConflicts = 12
@@ -98,7 +98,7 @@ func (s *Server) Change(ctx context.Context, database string, fn func(ctx contex
 			return err //nolint:wrapcheck // explained by Do
 		}
 		defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // no-op after the commit
-		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(changeLock)); err != nil {
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(ChangeLock)); err != nil {
 			return fmt.Errorf("wait for other changes in database %q: %w", database, err)
 		}
 		if err := fn(ctx, tx); err != nil {
