@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,7 +14,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
+	"plattr.dev/plattr/internal/sqlshell/libpq"
 )
 
 // NoPgDumpError says that no pg_dump of the server's version or a later one is on this machine.
@@ -95,7 +94,7 @@ func ServerMajor(ctx context.Context, url string) (int, error) {
 // DumpSQL writes schemas as an SQL script by a pg_dump that FindPgDump found. The password goes by the child's
 // environment alone.
 func DumpSQL(ctx context.Context, program, databaseURL string, schemas []string, w io.Writer) error {
-	env, err := libpqEnvironment(databaseURL)
+	env, err := libpq.Environment(databaseURL)
 	if err != nil {
 		return err
 	}
@@ -115,26 +114,4 @@ func DumpSQL(ctx context.Context, program, databaseURL string, schemas []string,
 		return fmt.Errorf("pg_dump: %w", err)
 	}
 	return nil
-}
-
-// libpqEnvironment is a URL as the variables of libpq.
-func libpqEnvironment(databaseURL string) ([]string, error) {
-	config, err := pgx.ParseConfig(databaseURL)
-	if err != nil {
-		return nil, fmt.Errorf("read the database's URL: %w", err)
-	}
-	env := []string{
-		"PGHOST=" + config.Host, "PGPORT=" + strconv.Itoa(int(config.Port)), "PGUSER=" + config.User,
-		"PGPASSWORD=" + config.Password, "PGDATABASE=" + config.Database,
-	}
-	u, err := url.Parse(databaseURL)
-	if err != nil {
-		return nil, errors.New("read the database's URL: it is not one")
-	}
-	for name, variable := range map[string]string{"sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT"} {
-		if value := u.Query().Get(name); value != "" {
-			env = append(env, variable+"="+value)
-		}
-	}
-	return env, nil
 }

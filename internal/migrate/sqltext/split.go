@@ -27,6 +27,8 @@ type Statement struct {
 type SyntaxError struct {
 	Line, Column int
 	Message      string
+	// Unclosed is true if more text could mend it: a quote or a comment that has not ended yet.
+	Unclosed bool
 }
 
 // Error returns line, column and what is wrong.
@@ -138,6 +140,11 @@ func (s *scanner) errorf(at int, format string, args ...any) error {
 	return &SyntaxError{Line: line, Column: column, Message: fmt.Sprintf(format, args...)}
 }
 
+func (s *scanner) unclosed(at int, format string, args ...any) error {
+	line, column := Position(s.src, at)
+	return &SyntaxError{Line: line, Column: column, Message: fmt.Sprintf(format, args...), Unclosed: true}
+}
+
 // comment skips a block comment; they nest.
 func (s *scanner) comment() error {
 	begin, depth := s.pos, 0
@@ -156,7 +163,7 @@ func (s *scanner) comment() error {
 			s.pos++
 		}
 	}
-	return s.errorf(begin, "comment is not closed: */ is missing")
+	return s.unclosed(begin, "comment is not closed: */ is missing")
 }
 
 // quoted skips a string or a quoted name. A doubled quote is taken as two strings side by side, which ends at the same
@@ -179,9 +186,9 @@ func (s *scanner) quoted(quote byte, backslash bool) error {
 	}
 	s.pos = len(s.src)
 	if quote == '"' {
-		return s.errorf(begin, `name is not closed: a " is missing`)
+		return s.unclosed(begin, `name is not closed: a " is missing`)
 	}
-	return s.errorf(begin, "string is not closed: a ' is missing")
+	return s.unclosed(begin, "string is not closed: a ' is missing")
 }
 
 // dollar skips $tag$ ... $tag$, or the sign alone where it begins no such quote.
@@ -199,7 +206,7 @@ func (s *scanner) dollar() error {
 	tag := s.src[begin : end+1]
 	length := strings.Index(s.src[end+1:], tag)
 	if length < 0 {
-		return s.errorf(begin, "text is not closed: %s is missing", tag)
+		return s.unclosed(begin, "text is not closed: %s is missing", tag)
 	}
 	s.pos = end + 1 + length + len(tag)
 	return nil
@@ -281,7 +288,7 @@ func (s *scanner) end() error {
 		}
 		at += length + 1
 	}
-	return s.errorf(s.out[len(s.out)-1].Offset, `the data of COPY ... FROM STDIN does not end: the line \. is missing`)
+	return s.unclosed(s.out[len(s.out)-1].Offset, `the data of COPY ... FROM STDIN does not end: the line \. is missing`)
 }
 
 // finish adds the statement that ends before the current position.

@@ -1,0 +1,56 @@
+package libpq_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"plattr.dev/plattr/internal/sqlshell/libpq"
+)
+
+func TestEnvironment(t *testing.T) {
+	t.Parallel()
+	got, err := libpq.Environment("postgres://my_app:p%40ss@h:6/d?sslmode=disable&options=-c%20a%3Db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"PGDATABASE=d", "PGHOST=h", "PGOPTIONS=-c a=b", "PGPASSWORD=p@ss", "PGPORT=6", "PGSSLMODE=disable", "PGUSER=my_app"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestMask(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"postgres://a:secret@h:5/d?sslmode=disable": "postgres://a:…@h:5/d?sslmode=disable",
+		"postgres://a@h/d":                          "postgres://a@h/d",
+		"postgres://h/d":                            "postgres://h/d",
+		"postgres://a:%zz@h":                        "(not a URL)",
+	} {
+		if got := libpq.Mask(in); got != want {
+			t.Errorf("%s: %s, want %s", in, got, want)
+		}
+	}
+}
+
+func FuzzMask(f *testing.F) {
+	f.Add("s3cret!?@/:%")
+	f.Fuzz(func(t *testing.T, password string) {
+		if len(password) < 4 || strings.Contains("postgres://user:…@host/database", password) {
+			return
+		}
+		if got := libpq.Mask("postgres://user:" + password + "@host/database"); strings.Contains(got, password) && !strings.ContainsAny(password, "/?#@") {
+			t.Errorf("%q shows the password", got)
+		}
+	})
+}
+
+func TestInDatabase(t *testing.T) {
+	t.Parallel()
+	got, err := libpq.InDatabase("postgres://a:b@h:5/d?schema=x", "other db")
+	if err != nil || got != "postgres://a:b@h:5/other%20db?schema=x" {
+		t.Errorf("%s, %v", got, err)
+	}
+}
