@@ -51,9 +51,8 @@ type Options struct {
 // Engine runs programs. It is safe for concurrent use.
 type Engine struct {
 	project string
-	owner   string
 	state   *state.Dir
-	keys    *secret.Keyring
+	linked  *linked.Runner
 	runner  runner
 }
 
@@ -103,16 +102,15 @@ func New(o Options) (*Engine, error) {
 	if o.Passphrase != nil {
 		keys = secret.New(o.Passphrase)
 	}
-	e := &Engine{project: o.Project, owner: o.Owner, state: dir, keys: keys}
+	l := &linked.Runner{State: dir, Keys: keys, Providers: providers, Owner: o.Owner}
+	e := &Engine{project: o.Project, state: dir, linked: l, runner: &linkedRunner{runner: l}}
 	cli := os.Getenv(PulumiVariable)
 	if o.Pulumi != nil {
 		cli = *o.Pulumi
 	}
 	if cli != "" {
-		e.runner = &stockRunner{cli: cli, state: dir, keys: keys, providers: providers, project: o.Project}
-		return e, nil
+		e.runner = &stockRunner{cli: cli, state: dir, keys: keys, providers: providers}
 	}
-	e.runner = &linkedRunner{runner: &linked.Runner{State: dir, Keys: keys, Providers: providers, Owner: o.Owner}}
 	return e, nil
 }
 

@@ -39,7 +39,6 @@ var knownErrors = []struct {
 	{"the stack is currently locked by", ErrLocked},
 	{"no stack named", ErrStackNotFound},
 	{"still has resources", ErrStackNotEmpty},
-	{"cannot be deleted\nbecause it is protected", ErrProtected},
 	{"because it is protected", ErrProtected},
 	{"as it is currently marked for protection", ErrProtected},
 	{"incorrect passphrase", ErrDecrypt},
@@ -67,12 +66,20 @@ func known(ctx context.Context, err error) error {
 			return wrap(sentinel, err)
 		}
 	}
-	for _, k := range knownErrors {
-		if strings.Contains(err.Error(), k.text) {
-			return wrap(k.err, err)
-		}
+	if sentinel := lookUp(err.Error()); sentinel != nil {
+		return wrap(sentinel, err)
 	}
 	return err
+}
+
+// lookUp returns the error of a text of Pulumi, or nil.
+func lookUp(text string) error {
+	for _, k := range knownErrors {
+		if strings.Contains(text, k.text) {
+			return k.err
+		}
+	}
+	return nil
 }
 
 // wrap joins a sentinel to an error without saying the same twice.

@@ -9,6 +9,8 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"plattr.dev/plattr/internal/engine/linked"
 )
 
 // The keys of [Result.Changes].
@@ -48,12 +50,10 @@ type Output struct {
 	Secret bool
 }
 
-const masked = "[secret]"
-
 // String returns the value as text, masked when it is secret.
 func (o Output) String() string {
 	if o.Secret {
-		return masked
+		return linked.Masked
 	}
 	return fmt.Sprint(o.Value)
 }
@@ -64,7 +64,7 @@ func (o Output) GoString() string { return fmt.Sprintf("engine.Output(%s)", o.St
 // MarshalJSON writes the value, masked when it is secret.
 func (o Output) MarshalJSON() ([]byte, error) {
 	if o.Secret {
-		return json.Marshal(masked)
+		return json.Marshal(linked.Masked)
 	}
 	return json.Marshal(o.Value)
 }
@@ -75,22 +75,9 @@ func outputs(m resource.PropertyMap) map[string]Output {
 		if resource.IsInternalPropertyKey(k) {
 			continue
 		}
-		all[string(k)] = Output{Value: plain(v), Secret: v.ContainsSecrets()}
+		all[string(k)] = Output{Value: linked.Plain(v, true), Secret: v.ContainsSecrets()}
 	}
 	return all
-}
-
-// plain returns the JSON form of a value, secrets uncovered.
-func plain(v resource.PropertyValue) any {
-	return v.MapRepl(nil, func(v resource.PropertyValue) (any, bool) {
-		switch {
-		case v.IsSecret():
-			return plain(v.SecretValue().Element), true
-		case v.IsOutput():
-			return plain(v.OutputValue().Element), true
-		}
-		return nil, false
-	})
 }
 
 // counts sums Pulumi's operations up to what a person wants to know.
@@ -140,8 +127,12 @@ func (t *translator) failure(program, err error) error {
 			rest = append(rest, errors.New(m.text))
 			continue
 		}
+		cause := errors.New(m.text)
+		if match := lookUp(m.text); errors.Is(match, ErrProtected) {
+			cause = match // Pulumi's text is an instruction for its own CLI
+		}
 		failed = append(failed, &ResourceError{
-			URN: m.urn, Type: typ, Name: name, Operation: t.operations[m.urn], Cause: errors.New(m.text),
+			URN: m.urn, Type: typ, Name: name, Operation: t.operations[m.urn], Cause: cause,
 		})
 	}
 	switch {

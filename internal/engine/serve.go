@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/emptypb"
 )
 
 // maxMessage is the size of a gRPC message that Pulumi allows, in bytes.
@@ -52,7 +54,7 @@ func (s *served) accept(l net.Listener, factory func() plugin.Provider) {
 		}
 		provider := factory()
 		server := grpc.NewServer(grpc.MaxRecvMsgSize(maxMessage))
-		pulumirpc.RegisterResourceProviderServer(server, plugin.NewProviderServer(provider))
+		pulumirpc.RegisterResourceProviderServer(server, attachable{plugin.NewProviderServer(provider)})
 		s.mu.Lock()
 		s.servers, s.running = append(s.servers, server), append(s.running, provider)
 		s.mu.Unlock()
@@ -60,6 +62,15 @@ func (s *served) accept(l net.Listener, factory func() plugin.Provider) {
 		one.conn <- conn
 		go func() { _ = server.Serve(one) }()
 	}
+}
+
+// attachable lets the CLI attach: it tells the engine's address, which a provider of this process does not need.
+type attachable struct {
+	pulumirpc.ResourceProviderServer
+}
+
+func (attachable) Attach(context.Context, *pulumirpc.PluginAttach) (*emptypb.Empty, error) {
+	return &emptypb.Empty{}, nil
 }
 
 func (s *served) close() error {

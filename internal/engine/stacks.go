@@ -2,14 +2,11 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
-	"plattr.dev/plattr/internal/engine/lock"
 	"plattr.dev/plattr/internal/engine/state"
 )
 
@@ -19,19 +16,11 @@ func (e *Engine) Outputs(ctx context.Context, stack string) (map[string]Output, 
 	if err != nil {
 		return nil, err
 	}
-	snap, err := e.state.Load(ctx, ref, e.keys)
+	m, err := e.linked.Outputs(ctx, ref)
 	if err != nil {
 		return nil, e.explain(ctx, ref, err)
 	}
-	if snap == nil {
-		return map[string]Output{}, nil
-	}
-	for _, res := range snap.Resources {
-		if res.Type == resource.RootStackType && !res.Delete {
-			return outputs(res.Outputs), nil
-		}
-	}
-	return map[string]Output{}, nil
+	return outputs(m), nil
 }
 
 // Run is one entry of a stack's history.
@@ -84,24 +73,29 @@ func (e *Engine) Export(ctx context.Context, stack string) (apitype.UntypedDeplo
 
 // Import replaces a stack's deployment with an exported one; the stack is made when it is absent.
 func (e *Engine) Import(ctx context.Context, stack string, deployment apitype.UntypedDeployment) error {
-	return e.withLock(ctx, stack, func(ref state.Ref) error { return e.state.Import(ref, deployment) })
+	ref, err := state.ParseRef(e.project, stack)
+	if err != nil {
+		return err
+	}
+	return e.explain(ctx, ref, e.linked.Import(ctx, ref, deployment))
 }
 
 // Remove deletes a stack with its history. One that still has resources is refused with [ErrStackNotEmpty].
 func (e *Engine) Remove(ctx context.Context, stack string) error {
-	return e.withLock(ctx, stack, func(ref state.Ref) error {
-		if err := e.mustExist(ref); err != nil {
-			return err
-		}
-		snap, err := e.state.Load(ctx, ref, e.keys)
+	ref, err := state.ParseRef(e.project, stack)
+	if err != nil {
+		return err
+	}
+	return e.explain(ctx, ref, e.linked.WithLock(ref, func() error {
+		n, err := e.state.Count(ref)
 		if err != nil {
 			return err
 		}
-		if snap != nil && len(snap.Resources) > 0 {
-			return fmt.Errorf("%w: %d", ErrStackNotEmpty, len(snap.Resources))
+		if n > 0 {
+			return fmt.Errorf("%w: %d", ErrStackNotEmpty, n)
 		}
 		return e.state.Remove(ref)
-	})
+	}))
 }
 
 // List returns the names of the project's stacks, sorted.
@@ -115,17 +109,4 @@ func (e *Engine) List(context.Context) ([]string, error) {
 		names = append(names, r.Stack)
 	}
 	return names, nil
-}
-
-func (e *Engine) withLock(ctx context.Context, stack string, do func(state.Ref) error) error {
-	ref, err := state.ParseRef(e.project, stack)
-	if err != nil {
-		return err
-	}
-	l, err := lock.Take(e.state.LockDir(ref), e.state.MutexFile(ref), e.owner)
-	if err != nil {
-		return e.explain(ctx, ref, err)
-	}
-	err = do(ref)
-	return e.explain(ctx, ref, errors.Join(err, l.Release()))
 }

@@ -32,7 +32,6 @@ import (
 // stockRunner runs a stock CLI through the Automation API, with the providers of this process attached.
 type stockRunner struct {
 	cli       string
-	project   string
 	state     *state.Dir
 	keys      *secret.Keyring
 	providers map[string]func() plugin.Provider

@@ -24,7 +24,7 @@ var errNoPlugins = errors.New("plugins are not supported by the linked engine")
 // host serves providers and the program from this process. It is the plugin.Host of one run.
 type host struct {
 	factories map[string]func() plugin.Provider
-	runtime   plugin.LanguageRuntime
+	runtime   *runtime
 	log       func(sev diag.Severity, urn resource.URN, msg string, stream int32, status bool)
 	server    *callbacks
 
@@ -110,6 +110,9 @@ func (h *host) Close() error {
 	h.running = map[plugin.Provider]struct{}{}
 	h.mu.Unlock()
 	var errs []error
+	if h.runtime != nil {
+		errs = append(errs, h.runtime.Close())
+	}
 	for p := range running {
 		errs = append(errs, p.Close())
 	}

@@ -23,7 +23,6 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"plattr.dev/plattr/internal/engine/lock"
 	"plattr.dev/plattr/internal/engine/state"
 )
 
@@ -62,13 +61,12 @@ type Request struct {
 	DryRun bool
 	// Refresh reads every resource first.
 	Refresh bool
-	// KeepPending leaves pending operations of a run that died in the state, as the stock CLI does.
-	KeepPending bool
-	Message     string
-	Config      config.Map
-	Manager     secrets.Manager // decrypts Config and encrypts a new stack; nil: from the state or the keyring
-	Imports     []deploy.Import
-	Options     engine.UpdateOptions
+	Message string
+	Config  config.Map
+	// Manager decrypts Config and encrypts the state; nil means the state's or, for a new stack, a new one.
+	Manager secrets.Manager
+	Imports []deploy.Import
+	Options engine.UpdateOptions
 	// Events gets every event of the engine, in order. It must not block for long.
 	Events func(engine.Event)
 }
@@ -90,12 +88,13 @@ func (r *Runner) Run(ctx context.Context, req Request) (Outcome, error) {
 	if req.DryRun {
 		return r.locked(ctx, req)
 	}
-	l, err := lock.Take(r.State.LockDir(req.Stack), r.State.MutexFile(req.Stack), r.Owner)
-	if err != nil {
-		return Outcome{}, err
-	}
-	out, err := r.locked(ctx, req)
-	return out, errors.Join(err, l.Release())
+	var out Outcome
+	err := r.WithLock(req.Stack, func() error {
+		var err error
+		out, err = r.locked(ctx, req)
+		return err
+	})
+	return out, err
 }
 
 func (r *Runner) locked(ctx context.Context, req Request) (Outcome, error) {
@@ -105,7 +104,7 @@ func (r *Runner) locked(ctx context.Context, req Request) (Outcome, error) {
 	}
 	manager := req.Manager
 	if manager == nil {
-		if manager, err = r.manager(snap); err != nil {
+		if manager, err = r.managerOf(snap); err != nil {
 			return Outcome{}, err
 		}
 	}
@@ -144,14 +143,14 @@ func (r *Runner) load(ctx context.Context, req Request) (*deploy.Snapshot, error
 	if err != nil {
 		return nil, err
 	}
-	if snap != nil && !req.KeepPending {
+	if snap != nil {
 		snap.PendingOperations = nil
 	}
 	return snap, nil
 }
 
-// manager returns the secrets manager that the stack has, or a new one for a new stack.
-func (r *Runner) manager(snap *deploy.Snapshot) (secrets.Manager, error) {
+// managerOf returns the secrets manager that the stack has, or a new one for a new stack.
+func (r *Runner) managerOf(snap *deploy.Snapshot) (secrets.Manager, error) {
 	if snap != nil && snap.SecretsManager != nil {
 		return snap.SecretsManager, nil
 	}
@@ -181,8 +180,11 @@ func (u *update) run(ctx context.Context) (display.ResourceChanges, error) {
 		return nil, err
 	}
 	defer func() { _ = h.Close() }()
-	if u.req.Program != nil {
-		h.runtime = newInline(u.req.Program, h.ServerAddr(), u.programFailed)
+	switch {
+	case u.req.Program != nil:
+		h.runtime = newRuntime(inline(u.req.Program, h.ServerAddr(), u.programFailed))
+	case u.req.Client != "":
+		h.runtime = newRuntime(remote(u.req.Client, h.ServerAddr()))
 	}
 	canceller, stop := follow(ctx)
 	defer stop()
@@ -222,28 +224,27 @@ func (u *update) execute(ectx *engine.Context, h *host) (display.ResourceChanges
 			Config: u.req.Config, Decrypter: u.manager.Decrypter(), Snapshot: u.snap,
 		},
 	}
-	if u.req.Program == nil && u.req.Client != "" {
-		info.Project.Runtime = workspace.NewProjectRuntimeInfo(runtimeName, map[string]any{"address": u.req.Client})
-	}
 	opts := u.req.Options
 	opts.Host, opts.Refresh = h, u.req.Refresh
 	if opts.Parallel == 0 {
 		opts.Parallel = parallel
 	}
-	var changes display.ResourceChanges
-	var err error
-	switch u.req.Kind {
-	case apitype.UpdateUpdate:
-		_, changes, err = engine.Update(info, ectx, opts, u.req.DryRun)
-	case apitype.DestroyUpdate:
-		_, changes, err = engine.Destroy(info, ectx, opts, u.req.DryRun)
-	case apitype.RefreshUpdate:
-		_, changes, err = engine.Refresh(info, ectx, opts, u.req.DryRun)
-	case apitype.ResourceImportUpdate:
-		_, changes, err = engine.Import(info, ectx, opts, u.req.Imports, u.req.DryRun)
-	default:
-		err = fmt.Errorf("the engine has no operation %q", u.req.Kind)
+	if u.req.Kind == apitype.ResourceImportUpdate {
+		_, changes, err := engine.Import(info, ectx, opts, u.req.Imports, u.req.DryRun)
+		return changes, err
 	}
+	do := engine.Update
+	switch {
+	case u.req.Kind == apitype.DestroyUpdate && opts.DestroyProgram:
+		do = engine.DestroyV2
+	case u.req.Kind == apitype.DestroyUpdate:
+		do = engine.Destroy
+	case u.req.Kind == apitype.RefreshUpdate && opts.RefreshProgram:
+		do = engine.RefreshV2
+	case u.req.Kind == apitype.RefreshUpdate:
+		do = engine.Refresh
+	}
+	_, changes, err := do(info, ectx, opts, u.req.DryRun)
 	return changes, err
 }
 

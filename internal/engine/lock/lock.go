@@ -123,6 +123,21 @@ func (m *mutex) take(dir, owner string) (*Lock, error) {
 // Check removes the locks of dead processes and returns a [HeldError] when a live one is left.
 func Check(dir string) error { return clean(dir, "") }
 
+// Break removes every lock in dir, also of the living: `pulumi cancel`. A run of this host keeps the others of this host
+// out all the same, until it ends.
+func Break(dir string) error {
+	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	if err != nil {
+		return fmt.Errorf("list locks: %w", err)
+	}
+	for _, f := range files {
+		if err := os.Remove(f); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove lock: %w", err)
+		}
+	}
+	return nil
+}
+
 // keepAlive renews the heartbeat. A write that fails is tried again at the next beat: three may fail before another
 // host takes the lock over.
 func (l *Lock) keepAlive(ctx context.Context, mine content) {

@@ -136,11 +136,11 @@ func (d *Dir) Export(ref Ref) (apitype.UntypedDeployment, error) {
 	return apitype.UntypedDeployment{Version: version, Features: features, Deployment: raw}, nil
 }
 
-// Import replaces a stack's deployment; the stack is made when it is absent.
-func (d *Dir) Import(ref Ref, deployment apitype.UntypedDeployment) error {
-	chk, err := stack.MarshalUntypedDeploymentToVersionedCheckpoint(tokens.QName(ref.String()), &deployment)
-	if err != nil {
-		return fmt.Errorf("import stack %s: %w", ref.Stack, err)
+// Count returns how many resources a stack has.
+func (d *Dir) Count(ref Ref) (int, error) {
+	chk, _, _, err := d.checkpoint(ref)
+	if err != nil || chk.Latest == nil {
+		return 0, err
 	}
-	return d.save(ref, chk)
+	return len(chk.Latest.Resources), nil
 }

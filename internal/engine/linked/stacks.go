@@ -1,0 +1,112 @@
+package linked
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/pulumi/pulumi/pkg/v3/resource/edit"
+	"github.com/pulumi/pulumi/pkg/v3/resource/stack"
+	"github.com/pulumi/pulumi/pkg/v3/secrets"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
+
+	"plattr.dev/plattr/internal/engine/lock"
+	"plattr.dev/plattr/internal/engine/state"
+)
+
+// Masked is what stands for a secret where it is not shown.
+const Masked = "[secret]"
+
+// Outputs returns what the stack's program exported in its last run.
+func (r *Runner) Outputs(ctx context.Context, ref state.Ref) (resource.PropertyMap, error) {
+	snap, err := r.State.Load(ctx, ref, r.Keys)
+	if err != nil {
+		return nil, err
+	}
+	return rootOutputs(snap), nil
+}
+
+// Manager returns the secrets manager of a stack; one that was never deployed gets a new one.
+func (r *Runner) Manager(ctx context.Context, ref state.Ref) (secrets.Manager, error) {
+	snap, err := r.State.Load(ctx, ref, r.Keys)
+	if err != nil {
+		return nil, err
+	}
+	return r.managerOf(snap)
+}
+
+// Import replaces a stack's deployment with an exported one; the stack is made when it is absent. Secrets that the
+// export shows are encrypted again. A deployment of another stack is refused.
+func (r *Runner) Import(ctx context.Context, ref state.Ref, d apitype.UntypedDeployment) error {
+	snap, err := stack.DeserializeUntypedDeployment(ctx, &d, r.Keys)
+	if err != nil {
+		return fmt.Errorf("import stack %s: %w", ref.Stack, err)
+	}
+	for _, res := range snap.Resources {
+		if string(res.URN.Stack()) != ref.Stack || string(res.URN.Project()) != ref.Project {
+			return fmt.Errorf("import stack %s: %s belongs to another stack", ref.Stack, res.URN)
+		}
+	}
+	if snap.SecretsManager == nil {
+		if snap.SecretsManager, err = r.managerOf(nil); err != nil {
+			return fmt.Errorf("import stack %s: %w", ref.Stack, err)
+		}
+	}
+	if err := snap.VerifyIntegrity(); err != nil {
+		return fmt.Errorf("import stack %s: %w", ref.Stack, err)
+	}
+	return r.WithLock(ref, func() error { return r.State.Save(ref, snap) })
+}
+
+// Rename gives a stack another name, in its URNs too. The caller holds the lock.
+func (r *Runner) Rename(ctx context.Context, from, to state.Ref) error {
+	d, err := r.State.Export(from)
+	if err != nil {
+		return err
+	}
+	v3, err := stack.UnmarshalUntypedDeployment(ctx, &d)
+	if err != nil {
+		return fmt.Errorf("rename stack %s: %w", from.Stack, err)
+	}
+	name, err := tokens.ParseStackName(to.Stack)
+	if err != nil {
+		return fmt.Errorf("rename stack %s: %w", from.Stack, err)
+	}
+	if err := edit.RenameStack(v3, name, tokens.PackageName(to.Project)); err != nil {
+		return fmt.Errorf("rename stack %s: %w", from.Stack, err)
+	}
+	snap, err := stack.DeserializeDeploymentV3(ctx, *v3, r.Keys)
+	if err != nil {
+		return fmt.Errorf("rename stack %s: %w", from.Stack, err)
+	}
+	if err := r.State.Rename(from, to); err != nil {
+		return err
+	}
+	return r.State.Save(to, snap)
+}
+
+// WithLock does something with a stack under its lock.
+func (r *Runner) WithLock(ref state.Ref, do func() error) error {
+	l, err := lock.Take(r.State.LockDir(ref), r.State.MutexFile(ref), r.Owner)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(), l.Release())
+}
+
+// Plain returns the JSON form of a value, with its secrets shown or as [Masked].
+func Plain(v resource.PropertyValue, show bool) any {
+	return v.MapRepl(nil, func(v resource.PropertyValue) (any, bool) {
+		switch {
+		case v.IsSecret() && !show:
+			return Masked, true
+		case v.IsSecret():
+			return Plain(v.SecretValue().Element, show), true
+		case v.IsOutput():
+			return Plain(v.OutputValue().Element, show), true
+		}
+		return nil, false
+	})
+}
