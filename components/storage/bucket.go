@@ -14,7 +14,7 @@ const corsMaxAge = 3600
 // a bucket that goes as well.
 func (d declaration) parts(name string, b Bucket, bucket *s3.BucketV2) ([]pulumi.Resource, error) {
 	opts := []pulumi.ResourceOption{pulumi.Parent(bucket), pulumi.DeletedWith(bucket)}
-	cors, err := s3.NewBucketCorsConfigurationV2(d.ctx, name, &s3.BucketCorsConfigurationV2Args{
+	cors, err := s3.NewBucketCorsConfigurationV2(d.ctx, name+"-cors", &s3.BucketCorsConfigurationV2Args{
 		Bucket: bucket.Bucket, CorsRules: d.corsRules(),
 	}, opts...)
 	if err != nil {
@@ -22,7 +22,7 @@ func (d declaration) parts(name string, b Bucket, bucket *s3.BucketV2) ([]pulumi
 	}
 	out := []pulumi.Resource{cors}
 	if b.Versioned {
-		versioning, err := s3.NewBucketVersioningV2(d.ctx, name, &s3.BucketVersioningV2Args{
+		versioning, err := s3.NewBucketVersioningV2(d.ctx, name+"-versioning", &s3.BucketVersioningV2Args{
 			Bucket: bucket.Bucket,
 			VersioningConfiguration: s3.BucketVersioningV2VersioningConfigurationArgs{
 				Status: pulumi.String("Enabled"),
@@ -40,7 +40,7 @@ func (d declaration) parts(name string, b Bucket, bucket *s3.BucketV2) ([]pulumi
 	out = append(out, protection...)
 	if b.Public {
 		// After the protection: AWS refuses a public policy while public policies are blocked.
-		policy, err := s3.NewBucketPolicy(d.ctx, name, &s3.BucketPolicyArgs{
+		policy, err := s3.NewBucketPolicy(d.ctx, name+"-policy", &s3.BucketPolicyArgs{
 			Bucket: bucket.Bucket, Policy: pulumi.String(publicReadPolicy(b.BucketName)),
 		}, append(opts, pulumi.DependsOn(protection))...)
 		if err != nil {
@@ -57,7 +57,7 @@ func (d declaration) protection(
 ) ([]pulumi.Resource, error) {
 	var out []pulumi.Resource
 	if d.args.Capabilities.OwnershipControls {
-		ownership, err := s3.NewBucketOwnershipControls(d.ctx, name, &s3.BucketOwnershipControlsArgs{
+		ownership, err := s3.NewBucketOwnershipControls(d.ctx, name+"-ownership", &s3.BucketOwnershipControlsArgs{
 			Bucket: bucket.Bucket,
 			Rule:   s3.BucketOwnershipControlsRuleArgs{ObjectOwnership: pulumi.String("BucketOwnerEnforced")},
 		}, opts...)
@@ -67,7 +67,7 @@ func (d declaration) protection(
 		out = append(out, ownership)
 	}
 	if d.args.Capabilities.PublicAccessBlock {
-		block, err := s3.NewBucketPublicAccessBlock(d.ctx, name, &s3.BucketPublicAccessBlockArgs{
+		block, err := s3.NewBucketPublicAccessBlock(d.ctx, name+"-public-access", &s3.BucketPublicAccessBlockArgs{
 			Bucket:          bucket.Bucket,
 			BlockPublicAcls: pulumi.Bool(true), IgnorePublicAcls: pulumi.Bool(true),
 			BlockPublicPolicy: pulumi.Bool(!b.Public), RestrictPublicBuckets: pulumi.Bool(!b.Public),
@@ -78,7 +78,7 @@ func (d declaration) protection(
 		out = append(out, block)
 	}
 	if d.args.Capabilities.Encryption {
-		encryption, err := s3.NewBucketServerSideEncryptionConfigurationV2(d.ctx, name,
+		encryption, err := s3.NewBucketServerSideEncryptionConfigurationV2(d.ctx, name+"-encryption",
 			&s3.BucketServerSideEncryptionConfigurationV2Args{
 				Bucket: bucket.Bucket,
 				Rules: s3.BucketServerSideEncryptionConfigurationV2RuleArray{

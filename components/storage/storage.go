@@ -140,14 +140,14 @@ func (d declaration) access(s *Storage) error {
 	if err != nil {
 		return fmt.Errorf("user: %w", err)
 	}
-	policy, err := iam.NewUserPolicy(d.ctx, d.name, &iam.UserPolicyArgs{
+	policy, err := iam.NewUserPolicy(d.ctx, d.name+"-buckets", &iam.UserPolicyArgs{
 		Name: pulumi.String("buckets"), User: user.Name, Policy: pulumi.String(userPolicy(d.args.Buckets)),
 	}, under)
 	if err != nil {
 		return fmt.Errorf("policy of the user: %w", err)
 	}
 	// After the policy: a key that is handed out works.
-	key, err := iam.NewAccessKey(d.ctx, d.name, &iam.AccessKeyArgs{User: user.Name}, under,
+	key, err := iam.NewAccessKey(d.ctx, d.name+"-key", &iam.AccessKeyArgs{User: user.Name}, under,
 		pulumi.DependsOn([]pulumi.Resource{policy}))
 	if err != nil {
 		return fmt.Errorf("access key: %w", err)

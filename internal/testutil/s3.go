@@ -27,6 +27,8 @@ type S3Server struct {
 	Region                string
 	// AccessKey and SecretKey are the administrator's.
 	AccessKey, SecretKey string
+	// Dir is where the server keeps its data; empty if it keeps none.
+	Dir string
 
 	command func() *exec.Cmd
 	cmd     *exec.Cmd
@@ -103,7 +105,7 @@ func newS3(dir string, remove ...string) (*S3Server, error) {
 	args := append([]string{file}, remove...)
 	return &S3Server{
 		Endpoint: "http://" + config.Address, IAMEndpoint: "http://" + config.IAMAddress, Region: s3config.Region,
-		AccessKey: config.AccessKey, SecretKey: config.SecretKey,
+		AccessKey: config.AccessKey, SecretKey: config.SecretKey, Dir: config.Dir,
 		command: func() *exec.Cmd { return exec.Command(program, args...) },
 	}, nil
 }
@@ -186,7 +188,7 @@ func s3Program() (string, error) {
 
 // toolsDir is where tests keep what is costly to make.
 func toolsDir() (string, error) {
-	cache, err := os.UserCacheDir()
+	cache, err := cacheDir()
 	if err != nil {
 		return "", err
 	}

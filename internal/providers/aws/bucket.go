@@ -196,6 +196,11 @@ func deleteBucket(ctx context.Context, c *client, op embedded.Op, id string, sta
 		if err := c.emptyBucket(ctx, id); err != nil {
 			return err
 		}
+		if round > 0 {
+			if err := c.removeFolders(ctx, id, ""); err != nil {
+				return err
+			}
+		}
 	}
 }
 

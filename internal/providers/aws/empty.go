@@ -15,10 +15,10 @@ const emptyWorkers = 4
 
 // emptyBucket deletes every version, delete marker and multipart upload in progress.
 func (c *client) emptyBucket(ctx context.Context, bucket string) error {
-	group, ctx := errgroup.WithContext(ctx)
+	group, groupCtx := errgroup.WithContext(ctx) // which ends with the group
 	group.SetLimit(emptyWorkers)
-	listed := c.eachPage(ctx, bucket, func(batch []s3types.ObjectIdentifier) {
-		group.Go(func() error { return c.deleteObjects(ctx, bucket, batch) })
+	listed := c.eachPage(groupCtx, bucket, func(batch []s3types.ObjectIdentifier) {
+		group.Go(func() error { return c.deleteObjects(groupCtx, bucket, batch) })
 	})
 	deleted := group.Wait()
 	if deleted != nil {
@@ -112,6 +112,43 @@ func (c *client) abortUploads(ctx context.Context, bucket string) error {
 				return c.fail(err, "abort the upload of %q in bucket %q", aws.ToString(u.Key), bucket)
 			}
 		}
+	}
+	return nil
+}
+
+// removeFolders removes empty folders below a prefix, which ends in a slash or is empty. S3 has none, but versitygw
+// keeps objects in directories: if it is killed after it removed the last object of one, the directory stays, is
+// listed as a common prefix alone and keeps the bucket from being deleted. Such a folder goes with an object of its
+// name.
+func (c *client) removeFolders(ctx context.Context, bucket, prefix string) error {
+	pages := s3.NewListObjectsV2Paginator(c.s3, &s3.ListObjectsV2Input{
+		Bucket: &bucket, Prefix: &prefix, Delimiter: aws.String("/"),
+	})
+	leaf := true
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if isNoBucket(err) {
+			return nil
+		}
+		if err != nil {
+			return c.fail(err, "list the folders in bucket %q", bucket)
+		}
+		for _, folder := range page.CommonPrefixes {
+			leaf = false
+			if err := c.removeFolders(ctx, bucket, aws.ToString(folder.Prefix)); err != nil {
+				return err
+			}
+		}
+	}
+	if !leaf || prefix == "" {
+		return nil
+	}
+	put, err := c.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &prefix})
+	if err == nil {
+		_, err = c.s3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &bucket, Key: &prefix, VersionId: put.VersionId})
+	}
+	if err != nil && !isNoBucket(err) {
+		return c.fail(err, "remove the empty folder %q in bucket %q", prefix, bucket)
 	}
 	return nil
 }

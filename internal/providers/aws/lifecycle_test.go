@@ -2,6 +2,7 @@ package aws
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -19,12 +20,12 @@ type lifecycle struct {
 	// inputs and changed are for a bucket and a user of the test.
 	inputs, changed func(bucket, user string) props
 	// wantDiff is what the change from inputs to changed is called.
-	wantDiff string
+	wantDiff []string
 	// drift changes the thing behind the provider's back; wantDrift is what the next run sees.
-	drift     func(ctx context.Context, s *testutil.S3Server, th *thing, bucket, user string) error
-	wantDrift string
+	drift     func(ctx context.Context, s *testutil.S3Server, th *testutil.Resource, bucket, user string) error
+	wantDrift []string
 	// vanish removes the thing behind the provider's back; empty: what drift is for is all that can happen to it.
-	vanish func(ctx context.Context, s *testutil.S3Server, th *thing, bucket, user string) error
+	vanish func(ctx context.Context, s *testutil.S3Server, th *testutil.Resource, bucket, user string) error
 }
 
 func statement(action, bucket string) string {
@@ -50,8 +51,8 @@ func lifecycles() map[string]lifecycle {
 		"Cors": {
 			reason: "CORS rules are compared as sets.",
 			token:  corsToken, inputs: corsInputs("http://localhost:3000"), changed: corsInputs("http://localhost:3100"),
-			wantDiff: "corsRules",
-			drift: func(ctx context.Context, s *testutil.S3Server, _ *thing, bucket, _ string) error {
+			wantDiff: []string{"corsRules"},
+			drift: func(ctx context.Context, s *testutil.S3Server, _ *testutil.Resource, bucket, _ string) error {
 				_, err := admin(s).PutBucketCors(ctx, &s3.PutBucketCorsInput{
 					Bucket: &bucket,
 					CORSConfiguration: &s3types.CORSConfiguration{CORSRules: []s3types.CORSRule{
@@ -60,8 +61,8 @@ func lifecycles() map[string]lifecycle {
 				})
 				return err
 			},
-			wantDrift: "corsRules",
-			vanish: func(ctx context.Context, s *testutil.S3Server, _ *thing, bucket, _ string) error {
+			wantDrift: []string{"corsRules"},
+			vanish: func(ctx context.Context, s *testutil.S3Server, _ *testutil.Resource, bucket, _ string) error {
 				_, err := admin(s).DeleteBucketCors(ctx, &s3.DeleteBucketCorsInput{Bucket: &bucket})
 				return err
 			},
@@ -75,15 +76,15 @@ func lifecycles() map[string]lifecycle {
 			changed: func(bucket, _ string) props {
 				return props{"bucket": bucket, "policy": publicPolicy("s3:PutObject", bucket)}
 			},
-			wantDiff: "policy",
-			drift: func(ctx context.Context, s *testutil.S3Server, _ *thing, bucket, _ string) error {
+			wantDiff: []string{"policy"},
+			drift: func(ctx context.Context, s *testutil.S3Server, _ *testutil.Resource, bucket, _ string) error {
 				_, err := admin(s).PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{
 					Bucket: &bucket, Policy: aws.String(publicPolicy("s3:DeleteObject", bucket)),
 				})
 				return err
 			},
-			wantDrift: "policy",
-			vanish: func(ctx context.Context, s *testutil.S3Server, _ *thing, bucket, _ string) error {
+			wantDrift: []string{"policy"},
+			vanish: func(ctx context.Context, s *testutil.S3Server, _ *testutil.Resource, bucket, _ string) error {
 				_, err := admin(s).DeleteBucketPolicy(ctx, &s3.DeleteBucketPolicyInput{Bucket: &bucket})
 				return err
 			},
@@ -97,15 +98,15 @@ func lifecycles() map[string]lifecycle {
 			changed: func(bucket, _ string) props {
 				return props{"bucket": bucket, "versioningConfiguration": props{"status": "Suspended"}}
 			},
-			wantDiff: "versioningConfiguration",
-			drift: func(ctx context.Context, s *testutil.S3Server, _ *thing, bucket, _ string) error {
+			wantDiff: []string{"versioningConfiguration"},
+			drift: func(ctx context.Context, s *testutil.S3Server, _ *testutil.Resource, bucket, _ string) error {
 				_, err := admin(s).PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{
 					Bucket:                  &bucket,
 					VersioningConfiguration: &s3types.VersioningConfiguration{Status: s3types.BucketVersioningStatusSuspended},
 				})
 				return err
 			},
-			wantDrift: "versioningConfiguration",
+			wantDrift: []string{"versioningConfiguration"},
 		},
 		"Ownership": {
 			reason: "Ownership controls decide whether ACLs count.",
@@ -116,8 +117,8 @@ func lifecycles() map[string]lifecycle {
 			changed: func(bucket, _ string) props {
 				return props{"bucket": bucket, "rule": props{"objectOwnership": "BucketOwnerPreferred"}}
 			},
-			wantDiff: "rule",
-			drift: func(ctx context.Context, s *testutil.S3Server, _ *thing, bucket, _ string) error {
+			wantDiff: []string{"rule"},
+			drift: func(ctx context.Context, s *testutil.S3Server, _ *testutil.Resource, bucket, _ string) error {
 				_, err := admin(s).PutBucketOwnershipControls(ctx, &s3.PutBucketOwnershipControlsInput{
 					Bucket: &bucket,
 					OwnershipControls: &s3types.OwnershipControls{Rules: []s3types.OwnershipControlsRule{
@@ -126,8 +127,8 @@ func lifecycles() map[string]lifecycle {
 				})
 				return err
 			},
-			wantDrift: "rule",
-			vanish: func(ctx context.Context, s *testutil.S3Server, _ *thing, bucket, _ string) error {
+			wantDrift: []string{"rule"},
+			vanish: func(ctx context.Context, s *testutil.S3Server, _ *testutil.Resource, bucket, _ string) error {
 				_, err := admin(s).DeleteBucketOwnershipControls(ctx, &s3.DeleteBucketOwnershipControlsInput{Bucket: &bucket})
 				return err
 			},
@@ -141,15 +142,15 @@ func lifecycles() map[string]lifecycle {
 			changed: func(bucket, user string) props {
 				return props{"name": "buckets", "user": user, "policy": statement("s3:PutObject", bucket)}
 			},
-			wantDiff: "policy",
-			drift: func(ctx context.Context, s *testutil.S3Server, _ *thing, bucket, user string) error {
+			wantDiff: []string{"policy"},
+			drift: func(ctx context.Context, s *testutil.S3Server, _ *testutil.Resource, bucket, user string) error {
 				_, err := iamAdmin(s).PutUserPolicy(ctx, &iam.PutUserPolicyInput{
 					UserName: &user, PolicyName: aws.String("buckets"), PolicyDocument: aws.String(statement("s3:*", bucket)),
 				})
 				return err
 			},
-			wantDrift: "policy",
-			vanish: func(ctx context.Context, s *testutil.S3Server, _ *thing, _, user string) error {
+			wantDrift: []string{"policy"},
+			vanish: func(ctx context.Context, s *testutil.S3Server, _ *testutil.Resource, _, user string) error {
 				_, err := iamAdmin(s).DeleteUserPolicy(ctx, &iam.DeleteUserPolicyInput{
 					UserName: &user, PolicyName: aws.String("buckets"),
 				})
@@ -161,17 +162,17 @@ func lifecycles() map[string]lifecycle {
 			token:    keyToken,
 			inputs:   func(_, user string) props { return props{"user": user} },
 			changed:  func(_, user string) props { return props{"user": user, "status": "Inactive"} },
-			wantDiff: "status",
-			drift: func(ctx context.Context, s *testutil.S3Server, th *thing, _, user string) error {
+			wantDiff: []string{"status"},
+			drift: func(ctx context.Context, s *testutil.S3Server, th *testutil.Resource, _, user string) error {
 				_, err := iamAdmin(s).UpdateAccessKey(ctx, &iam.UpdateAccessKeyInput{
-					UserName: &user, AccessKeyId: aws.String(string(th.id)), Status: "Inactive",
+					UserName: &user, AccessKeyId: aws.String(string(th.ID)), Status: "Inactive",
 				})
 				return err
 			},
-			wantDrift: "status",
-			vanish: func(ctx context.Context, s *testutil.S3Server, th *thing, _, user string) error {
+			wantDrift: []string{"status"},
+			vanish: func(ctx context.Context, s *testutil.S3Server, th *testutil.Resource, _, user string) error {
 				_, err := iamAdmin(s).DeleteAccessKey(ctx, &iam.DeleteAccessKeyInput{
-					UserName: &user, AccessKeyId: aws.String(string(th.id)),
+					UserName: &user, AccessKeyId: aws.String(string(th.ID)),
 				})
 				return err
 			},
@@ -185,17 +186,17 @@ func lifecycles() map[string]lifecycle {
 			changed: func(bucket, _ string) props {
 				return props{"bucket": bucket + "-x", "tags": props{"team": "till"}, "forceDestroy": true}
 			},
-			wantDiff: "forceDestroy tags",
-			drift: func(ctx context.Context, s *testutil.S3Server, _ *thing, bucket, _ string) error {
+			wantDiff: []string{"forceDestroy", "tags"},
+			drift: func(ctx context.Context, s *testutil.S3Server, _ *testutil.Resource, bucket, _ string) error {
 				_, err := admin(s).PutBucketTagging(ctx, &s3.PutBucketTaggingInput{
 					Bucket: aws.String(bucket + "-x"), Tagging: &s3types.Tagging{TagSet: s3Tags(map[string]string{
-						markKey: "shop/life", "team": "other",
+						markKey: "plattr/life", "team": "other",
 					})},
 				})
 				return err
 			},
-			wantDrift: "tags",
-			vanish: func(ctx context.Context, s *testutil.S3Server, _ *thing, bucket, _ string) error {
+			wantDrift: []string{"tags"},
+			vanish: func(ctx context.Context, s *testutil.S3Server, _ *testutil.Resource, bucket, _ string) error {
 				_, err := admin(s).DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: aws.String(bucket + "-x")})
 				return err
 			},
@@ -207,15 +208,15 @@ func lifecycles() map[string]lifecycle {
 			changed: func(_, user string) props {
 				return props{"name": user + "-x", "tags": props{"owner": "till"}, "forceDestroy": true}
 			},
-			wantDiff: "forceDestroy tags",
-			drift: func(ctx context.Context, s *testutil.S3Server, _ *thing, _, user string) error {
+			wantDiff: []string{"forceDestroy", "tags"},
+			drift: func(ctx context.Context, s *testutil.S3Server, _ *testutil.Resource, _, user string) error {
 				_, err := iamAdmin(s).UntagUser(ctx, &iam.UntagUserInput{
 					UserName: aws.String(user + "-x"), TagKeys: []string{"team"},
 				})
 				return err
 			},
-			wantDrift: "tags",
-			vanish: func(ctx context.Context, s *testutil.S3Server, _ *thing, _, user string) error {
+			wantDrift: []string{"tags"},
+			vanish: func(ctx context.Context, s *testutil.S3Server, _ *testutil.Resource, _, user string) error {
 				_, err := iamAdmin(s).DeleteUser(ctx, &iam.DeleteUserInput{UserName: aws.String(user + "-x")})
 				return err
 			},
@@ -236,62 +237,50 @@ func TestLifecycle(t *testing.T) {
 func runLifecycle(t *testing.T, s *testutil.S3Server, tc lifecycle) {
 	t.Helper()
 	t.Log(tc.reason)
-	r := newRig(t, s, "life")
+	p := newProvider(t, s, "life")
 	name := unique(t, "life")
-	bucket := r.bucket(name)
-	user := r.create(userToken, name, props{"name": name, "forceDestroy": true})
+	bucket, user := makeBucket(t, p, name), makeUser(t, p, name)
 	in, changed := tc.inputs(name, name), tc.changed(name, name)
 
-	th := r.create(tc.token, "it", in)
-	again := r.create(tc.token, "it", in) // a run that was killed before it wrote its state
-	if tc.token != keyToken && again.id != th.id {
-		t.Errorf("second create: ID %q, first %q", again.id, th.id)
+	th := p.MustCreate(t, tc.token, in)
+	again := p.MustCreate(t, tc.token, in) // after a run that was killed before it wrote its state
+	if tc.token != keyToken && again.ID != th.ID {
+		t.Errorf("second create: ID %q, first %q", again.ID, th.ID)
 	}
 	th = again
-	r.same(th, in, "")
-	if got := r.diff(th, changed); got != tc.wantDiff {
+	same(t, th, in)
+	if got := th.Diff(changed); !slices.Equal(got, tc.wantDiff) {
 		t.Errorf("diff of the change: %q, want %q", got, tc.wantDiff)
 	}
-	r.update(th, changed)
-	r.same(th, changed, "")
-	r.update(th, in)
-	r.same(th, in, "")
+	change(t, th, changed)
+	same(t, th, changed)
+	change(t, th, in)
+	same(t, th, in)
 
 	if err := tc.drift(t.Context(), s, th, name, name); err != nil {
 		t.Fatalf("drift: %v", err)
 	}
-	r.same(th, in, tc.wantDrift)
-	r.update(th, in)
-	r.same(th, in, "")
+	same(t, th, in, tc.wantDrift...)
+	change(t, th, in)
+	same(t, th, in)
 	if tc.vanish != nil {
 		if err := tc.vanish(t.Context(), s, th, name, name); err != nil {
 			t.Fatalf("vanish: %v", err)
 		}
-		if r.refresh(th) {
+		if th.Refresh() {
 			t.Error("a thing that is gone was read")
 		}
-		r.delete(th) // gone is no error
-		th = r.create(tc.token, "it", in)
+		remove(t, th) // gone is no error
+		th = p.MustCreate(t, tc.token, in)
 	}
-	r.delete(th)
-	if tc.vanish != nil && r.refresh(th) {
+	remove(t, th)
+	if tc.vanish != nil && th.Refresh() {
 		t.Error("still there after delete")
 	}
-	r.delete(th)
-	r.delete(user)
-	r.delete(bucket)
-	if r.refresh(user) || r.refresh(bucket) {
+	remove(t, th)
+	remove(t, user)
+	remove(t, bucket)
+	if user.Refresh() || bucket.Refresh() {
 		t.Error("user or bucket still there after delete")
-	}
-}
-
-// same fails unless a refresh and a diff to in find what is wanted.
-func (r *rig) same(th *thing, in props, want string) {
-	r.t.Helper()
-	if !r.refresh(th) {
-		r.t.Fatalf("%s is gone", th.urn)
-	}
-	if got := r.diff(th, in); got != want {
-		r.t.Errorf("after a refresh %q differs, want %q\ninputs  %v\noutputs %v", got, want, th.inputs, th.outputs)
 	}
 }
