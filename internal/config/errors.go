@@ -27,6 +27,10 @@ func (p Problem) String() string {
 	return where + p.Message
 }
 
+// maxProblems is how many problems are told one by one: a file with more of
+// them is not a plattr.yaml at all.
+const maxProblems = 200
+
 // Error holds every problem of a file, in the order of its lines.
 type Error struct {
 	Problems []Problem
@@ -49,7 +53,13 @@ func (d *decoder) err() error {
 	slices.SortStableFunc(d.problems, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
-	return &Error{Problems: slices.Clone(d.problems)}
+	shown := slices.Clone(d.problems[:min(len(d.problems), maxProblems)])
+	if more := len(d.problems) - len(shown); more > 0 {
+		last := shown[len(shown)-1]
+		last.Path, last.Message = "", fmt.Sprintf("%d more problems follow", more)
+		shown = append(shown, last)
+	}
+	return &Error{Problems: shown}
 }
 
 // shorten quotes what a user wrote for an error message: escaped, so that it

@@ -148,7 +148,7 @@ func problemCases() map[string]problemCase {
 		"Domain":        {reason: "A host.", in: head + "environments: {uat: {domain: 'https://x.y'}}\n", inSchema: true, want: []string{`3:30: environments.uat.domain: "https://x.y" is not valid: write a host name such as shop.example.com, in lower case`}},
 		"DomainPreview": {reason: "Two previews, one host.", in: head + "environments: {preview: {domain: x.y}}\n", want: []string{"3:34: environments.preview.domain: preview has no domain of its own: every preview has its own host"}},
 		"TTL":           {reason: "A duration.", in: head + "preview: {ttl: 3 days}\n", inSchema: true, want: []string{`3:16: preview.ttl: "3 days" is not valid: write a duration such as 5m, 72h or 3d`}},
-		"TTLLong":       {reason: "A leak.", in: head + "preview: {ttl: 400d}\n", want: []string{`3:16: preview.ttl: "400d": is longer than a year`}},
+		"TTLLong":       {reason: "A leak.", in: head + "preview: {ttl: 400d}\n", want: []string{`3:16: preview.ttl: "400d" is longer than a year`}},
 		"LocalPort":     {reason: "A port.", in: head + "local: {port: '3000'}\n", inSchema: true, want: []string{"3:15: local.port: must be a whole number, not text"}},
 		"Tag":           {reason: "No types of one's own.", in: "name: !go x\n", want: []string{`1:7: name: must be text, not a value with the tag "!go"`}},
 		"KeyList":       {reason: "Keys are text.", in: head + "? [a]\n: b\n", want: []string{"3:3: a field's name must be text, not a list"}},

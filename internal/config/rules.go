@@ -285,7 +285,7 @@ func (r rule) text(s string) error {
 	}
 	if r.check != nil {
 		if err := r.check(s); err != nil {
-			return fmt.Errorf("%s: %w", shorten(s), err)
+			return fmt.Errorf("%s %w", shorten(s), err)
 		}
 	}
 	return nil
