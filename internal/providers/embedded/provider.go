@@ -328,4 +328,3 @@ func (p *provider[Config, Client]) unsupported(key string) plugin.CheckFailure {
 func op(urn resource.URN) Op {
 	return Op{URN: urn, Owner: string(urn.Project()) + "/" + string(urn.Stack().Name())}
 }
-

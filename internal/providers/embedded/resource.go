@@ -60,7 +60,9 @@ type Problem struct{ Input, Reason string }
 
 func (t *Type[C, A, S]) token() string { return t.Token }
 
-func (t *Type[C, A, S]) unknownInputs(news resource.PropertyMap) []string { return unknownKeys[A](news) }
+func (t *Type[C, A, S]) unknownInputs(news resource.PropertyMap) []string {
+	return unknownKeys[A](news)
+}
 
 func (t *Type[C, A, S]) check(
 	news resource.PropertyMap, bridged bool,

@@ -107,15 +107,18 @@ func readBootstrap(ctx context.Context, c client, op embedded.Op, id string, b B
 	}
 	defer s.Close()
 	err = s.Do(ctx, b.Database, func(ctx context.Context, conn server.Conn) error {
-		missing, err := missing(ctx, conn, b)
+		absent, err := missing(ctx, conn, b)
 		b.Revision = revision()
-		if len(missing) > 0 {
-			b.Revision = "missing: " + strings.Join(missing, ", ")
+		if len(absent) > 0 {
+			b.Revision = "missing: " + strings.Join(absent, ", ")
 		}
 		return err
 	})
-	if server.IsNoDatabase(err) {
+	switch {
+	case server.IsNoDatabase(err):
 		return b, embedded.ErrGone
+	case server.IsClosed(err):
+		return b, nil
 	}
 	if err != nil {
 		return b, fmt.Errorf("read bootstrap of database %s: %w", b.Database, err)

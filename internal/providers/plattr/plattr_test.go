@@ -71,7 +71,9 @@ func newDatabase(t *testing.T) (*testutil.PostgresServer, string) {
 	pg := testutil.Postgres(t)
 	name := testutil.Unique("db")
 	run(t, pg.Connect(t, pg.AdminURL("postgres")), "CREATE DATABASE "+name)
-	t.Cleanup(func() { run(t, pg.Connect(t, pg.SuperURL("postgres")), "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)") })
+	t.Cleanup(func() {
+		run(t, pg.Connect(t, pg.SuperURL("postgres")), "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
+	})
 	return pg, name
 }
 

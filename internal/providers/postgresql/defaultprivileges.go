@@ -164,6 +164,9 @@ func readDefaultPrivileges(
 		d.Privileges = append([]string{}, have...)
 		return nil
 	})
+	if server.IsClosed(err) {
+		return d, nil
+	}
 	return d, wrap(goneWithDatabase(err), "read %s", d)
 }
 

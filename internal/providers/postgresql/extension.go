@@ -129,6 +129,9 @@ func readExtension(
 		got, _, err = lookUpExtension(ctx, c, name)
 		return err
 	})
+	if server.IsClosed(err) {
+		return state, nil
+	}
 	got.CreateCascade, got.DropCascade = state.CreateCascade, state.DropCascade
 	return got, wrap(goneWithDatabase(err), "read extension %s", id)
 }

@@ -241,6 +241,9 @@ func readGrant(ctx context.Context, s *server.Server, op embedded.Op, id string,
 		}
 		return nil
 	})
+	if server.IsClosed(err) {
+		return g, nil
+	}
 	return g, wrap(goneWithDatabase(err), "read %s", g)
 }
 

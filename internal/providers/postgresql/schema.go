@@ -148,6 +148,9 @@ func readSchema(ctx context.Context, s *server.Server, op embedded.Op, id string
 		}
 		return nil
 	})
+	if server.IsClosed(err) {
+		return state, nil // opening the database is the database's own business
+	}
 	got.DropCascade, got.IfNotExists = state.DropCascade, state.IfNotExists
 	return got, wrap(goneWithDatabase(err), "read schema %s", id)
 }

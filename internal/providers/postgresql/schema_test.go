@@ -123,6 +123,41 @@ func TestAdministratorCutOff(t *testing.T) {
 	}
 }
 
+// TestClosedDatabase holds that a database that a killed reset left closed is seen as just that, and opened.
+func TestClosedDatabase(t *testing.T) {
+	t.Parallel()
+	p := provider(t, "closed")
+	in := inputs{"name": testutil.Unique("db")}
+	db := p.MustCreate(t, databaseToken, in)
+	atEnd(t, db)
+	role, database := newRole(t, p, "role", nil), string(db.ID)
+	inside := map[*testutil.Resource]inputs{}
+	for _, r := range []struct {
+		token string
+		in    inputs
+	}{
+		{schemaToken, inputs{"name": "shop", "owner": role, "dropCascade": true}},
+		{grantToken, inputs{"role": role, "schema": "shop", "objectType": "schema", "privileges": []any{"USAGE"}}},
+		{defaultsToken, inputs{"role": "public", "owner": role, "objectType": "function", "privileges": []any{}}},
+		{extensionToken, inputs{"name": "citext", "schema": "shop"}},
+	} {
+		r.in["database"] = database
+		inside[p.MustCreate(t, r.token, r.in)] = r.in
+	}
+	exec(t, super(t, "postgres"), "ALTER DATABASE "+database+" ALLOW_CONNECTIONS false",
+		"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '"+database+"'")
+	for r, in := range inside {
+		wantDiff(t, r, in)
+	}
+	wantDiff(t, db, in, "allowConnections")
+	if err := db.Update(in); err != nil {
+		t.Fatal(err)
+	}
+	for r, in := range inside {
+		wantDiff(t, r, in)
+	}
+}
+
 func TestExtensionLifecycle(t *testing.T) {
 	t.Parallel()
 	p, other := provider(t, "maker"), provider(t, "user")

@@ -124,7 +124,9 @@ type databaseBootstrapArgs struct {
 }
 
 // ElementType makes DatabaseBootstrapArgs an input.
-func (DatabaseBootstrapArgs) ElementType() reflect.Type { return reflect.TypeFor[databaseBootstrapArgs]() }
+func (DatabaseBootstrapArgs) ElementType() reflect.Type {
+	return reflect.TypeFor[databaseBootstrapArgs]()
+}
 
 // NewDatabaseBootstrap registers a DatabaseBootstrap.
 func NewDatabaseBootstrap(

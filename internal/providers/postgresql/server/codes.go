@@ -14,6 +14,7 @@ const (
 	codeDuplicateObject      = "42710"
 	codeDuplicateFunction    = "42723"
 	codeTooManyConnections   = "53300"
+	codeNotInState           = "55000"
 	codeObjectInUse          = "55006"
 	codeAdminShutdown        = "57P01"
 	codeCrashShutdown        = "57P02"

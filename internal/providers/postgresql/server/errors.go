@@ -153,3 +153,8 @@ func IsInUse(err error) bool {
 
 // IsNeeded says that a thing cannot be dropped because others depend on it.
 func IsNeeded(err error) bool { return Code(err) == codeDependentObjects }
+
+// IsClosed says that a database takes no connections for now: it is being reset, or a reset was killed.
+func IsClosed(err error) bool {
+	return Code(err) == codeNotInState && strings.Contains(err.Error(), "not currently accepting connections")
+}
