@@ -153,7 +153,7 @@ func (d declaration) access(s *Storage) error {
 		return fmt.Errorf("access key: %w", err)
 	}
 	s.AccessKey = key.ID().ToStringOutput()
-	s.SecretKey = pulumi.ToSecret(key.Secret).(pulumi.StringOutput) //nolint:errcheck,forcetypeassert // keeps the type
+	s.SecretKey = pulumi.ToSecret(key.Secret).(pulumi.StringOutput)
 	return nil
 }
 
@@ -176,6 +176,6 @@ func (d declaration) bucket(b Bucket) (pulumi.StringOutput, error) {
 		ready = append(ready, p.URN())
 	}
 	return pulumi.All(ready...).ApplyT(func(all []any) string {
-		return all[0].(string) //nolint:errcheck,forcetypeassert // the first one is the bucket's name
+		return all[0].(string) // the first one is the name
 	}).(pulumi.StringOutput), nil
 }

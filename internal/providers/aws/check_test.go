@@ -34,11 +34,15 @@ func TestCheck(t *testing.T) {
 		"BucketUnnamed":   {"No name is made up.", bucketToken, props{}, "bucket: is required"},
 		"BucketACL": {
 			"An input that is not served is named, never ignored.",
-			bucketToken, props{"bucket": "abc", "acl": "public-read"}, `acl: input "acl" is not supported`,
+			bucketToken,
+			props{"bucket": "abc", "acl": "public-read"},
+			`acl: input "acl" is not supported`,
 		},
 		"BucketReservedTag": {
 			"The provider's own tags are its own.",
-			bucketToken, props{"bucket": "abc", "tags": props{"plattr:key:X": "y"}}, "tags:",
+			bucketToken,
+			props{"bucket": "abc", "tags": props{"plattr:key:X": "y"}},
+			"tags:",
 		},
 		"CorsEmpty": {"Without rules there is nothing to set.", corsToken, props{"bucket": "abc", "corsRules": []any{}}, "corsRules:"},
 		"CorsMethod": {
@@ -57,15 +61,18 @@ func TestCheck(t *testing.T) {
 		"PolicyTooLarge": {"20 kB are S3's limit.", policyToken, props{"bucket": "abc", "policy": `{"a":"` + strings.Repeat("x", 21000) + `"}`}, "policy: has"},
 		"VersioningStatus": {
 			"There are three states.", versioningToken,
-			props{"bucket": "abc", "versioningConfiguration": props{"status": "On"}}, "versioningConfiguration:",
+			props{"bucket": "abc", "versioningConfiguration": props{"status": "On"}},
+			"versioningConfiguration:",
 		},
 		"OwnershipRule": {
 			"There are three rules.", ownershipToken,
-			props{"bucket": "abc", "rule": props{"objectOwnership": "Mine"}}, "rule:",
+			props{"bucket": "abc", "rule": props{"objectOwnership": "Mine"}},
+			"rule:",
 		},
 		"EncryptionAlgorithm": {
 			"The algorithms are S3's.", encryptionToken,
-			props{"bucket": "abc", "rules": []any{props{"applyServerSideEncryptionByDefault": props{"sseAlgorithm": "rot13"}}}}, "rules:",
+			props{"bucket": "abc", "rules": []any{props{"applyServerSideEncryptionByDefault": props{"sseAlgorithm": "rot13"}}}},
+			"rules:",
 		},
 		"EncryptionEmpty": {"A bucket has one rule.", encryptionToken, props{"bucket": "abc", "rules": []any{}}, "rules:"},
 		"BlockNoBucket":   {"Every part needs its bucket.", blockToken, props{}, "bucket: is required"},

@@ -167,7 +167,7 @@ type keyedMutex struct{ locks sync.Map }
 
 func (k *keyedMutex) lock(key string) (unlock func()) {
 	l, _ := k.locks.LoadOrStore(key, &sync.Mutex{})
-	mu := l.(*sync.Mutex) //nolint:errcheck,forcetypeassert // only mutexes are stored
+	mu := l.(*sync.Mutex) // nothing else is stored
 	mu.Lock()
 	return mu.Unlock
 }

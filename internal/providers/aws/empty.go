@@ -20,9 +20,8 @@ func (c *client) emptyBucket(ctx context.Context, bucket string) error {
 	listed := c.eachPage(groupCtx, bucket, func(batch []s3types.ObjectIdentifier) {
 		group.Go(func() error { return c.deleteObjects(groupCtx, bucket, batch) })
 	})
-	deleted := group.Wait()
-	if deleted != nil {
-		return deleted // the first failure; it also ended the listing
+	if err := group.Wait(); err != nil {
+		return err //nolint:wrapcheck // the first failure of deleteObjects; it also ended the listing
 	}
 	if listed != nil {
 		return listed
