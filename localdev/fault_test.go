@@ -117,12 +117,12 @@ func TestAProgramOfAnotherVersion(t *testing.T) {
 	t.Parallel()
 	n := newNative(t)
 	bin := filepath.Join(room(t), "bin")
-	if err := os.Mkdir(bin, 0o755); err != nil { //nolint:gosec // the services' user reads it
+	if err := os.Mkdir(bin, 0o755); err != nil { // the services' user reads it
 		t.Fatal(err)
 	}
 	for _, name := range []string{"postgres", "initdb"} {
 		script := "#!/bin/sh\necho " + name + " '(PostgreSQL) 15.4'\n"
-		if err := os.WriteFile(filepath.Join(bin, name), []byte(script), 0o755); err != nil { //nolint:gosec // a program
+		if err := os.WriteFile(filepath.Join(bin, name), []byte(script), 0o755); err != nil { // a program
 			t.Fatal(err)
 		}
 	}
@@ -177,7 +177,7 @@ func TestAReboot(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, rest, _ := strings.Cut(string(raw), "\n")
-		if err := os.WriteFile(file, []byte(fmt.Sprintf("%d\n%s", os.Getpid(), rest)), 0o600); err != nil {
+		if err := os.WriteFile(file, fmt.Appendf(nil, "%d\n%s", os.Getpid(), rest), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

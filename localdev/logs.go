@@ -63,12 +63,7 @@ func (n *Native) Logs(ctx context.Context, service string, follow bool, w io.Wri
 			}
 		}
 		if !follow {
-			for _, t := range tails {
-				if err := t.flush(w); err != nil {
-					return fmt.Errorf("write the log: %w", err)
-				}
-			}
-			return nil
+			return flush(tails, w)
 		}
 		select {
 		case <-ctx.Done():
@@ -76,6 +71,19 @@ func (n *Native) Logs(ctx context.Context, service string, follow bool, w io.Wri
 		case <-time.After(followEvery):
 		}
 	}
+}
+
+// flush writes last lines that have no end.
+func flush(tails []*tail, w io.Writer) error {
+	for _, t := range tails {
+		if len(t.half) == 0 {
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "%s%s\n", t.prefix, t.half); err != nil {
+			return fmt.Errorf("write the log: %w", err)
+		}
+	}
+	return nil
 }
 
 // logs lists the services that have a log.
@@ -119,7 +127,7 @@ func (t *tail) copy(w io.Writer, first bool) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
 		return err
@@ -149,14 +157,5 @@ func (t *tail) write(w io.Writer, raw []byte) error {
 		out.Write(line)
 	}
 	_, err := w.Write(out.Bytes())
-	return err
-}
-
-// flush writes a last line that has no end.
-func (t *tail) flush(w io.Writer) error {
-	if len(t.half) == 0 {
-		return nil
-	}
-	_, err := fmt.Fprintf(w, "%s%s\n", t.prefix, t.half)
 	return err
 }

@@ -18,6 +18,7 @@ import (
 	"plattr.dev/plattr/localdev/programs"
 	"plattr.dev/plattr/localdev/s3server"
 	"plattr.dev/plattr/localdev/services"
+	"plattr.dev/plattr/localdev/state/statetest"
 	"plattr.dev/plattr/localdev/supervisor"
 )
 
@@ -38,39 +39,18 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// room returns a folder that the services' user may enter, which the folders of t.TempDir are not when root tests.
-func room(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "plattr-native-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // to be entered
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return dir
-}
+// room and env are short for the places of a machine of a test's own.
+func room(t testing.TB) string { return statetest.Room(t) }
 
-func env(dir string) func(string) string {
-	return func(k string) string {
-		switch k {
-		case "PLATTR_STATE_DIR":
-			return dir
-		case "PLATTR_SERVICE_USER":
-			return "nobody"
-		}
-		return os.Getenv(k)
-	}
-}
+func env(dir string) func(string) string { return statetest.Env(dir) }
 
 // newNative returns a runtime on a machine of its own, and requires the programs.
-func newNative(t *testing.T) *Native {
+func newNative(t testing.TB) *Native {
 	t.Helper()
 	return nativeAt(t, filepath.Join(room(t), "state"))
 }
 
-func nativeAt(t *testing.T, dir string) *Native {
+func nativeAt(t testing.TB, dir string) *Native {
 	t.Helper()
 	for _, name := range []string{"postgresql", "postgrest"} {
 		_, err := programs.Find(t.Context(), name)
@@ -118,7 +98,7 @@ func reservePorts() ports.Book {
 	return book
 }
 
-func ensure(t *testing.T, n *Native, needs Needs) Endpoints {
+func ensure(t testing.TB, n *Native, needs Needs) Endpoints {
 	t.Helper()
 	e, err := n.Ensure(t.Context(), needs, nil)
 	if err != nil {
@@ -127,7 +107,7 @@ func ensure(t *testing.T, n *Native, needs Needs) Endpoints {
 	return e
 }
 
-func connect(t *testing.T, url string) *pgx.Conn {
+func connect(t testing.TB, url string) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
 	if err != nil {
@@ -137,7 +117,7 @@ func connect(t *testing.T, url string) *pgx.Conn {
 	return conn
 }
 
-func exec(t *testing.T, conn *pgx.Conn, statements ...string) {
+func exec(t testing.TB, conn *pgx.Conn, statements ...string) {
 	t.Helper()
 	for _, s := range statements {
 		if _, err := conn.Exec(t.Context(), s); err != nil {
@@ -146,7 +126,7 @@ func exec(t *testing.T, conn *pgx.Conn, statements ...string) {
 	}
 }
 
-func service(t *testing.T, n *Native, name string) supervisor.ServiceStatus {
+func service(t testing.TB, n *Native, name string) supervisor.ServiceStatus {
 	t.Helper()
 	s, err := n.Status(t.Context())
 	if err != nil {
@@ -161,7 +141,7 @@ func service(t *testing.T, n *Native, name string) supervisor.ServiceStatus {
 	return supervisor.ServiceStatus{}
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {

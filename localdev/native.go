@@ -5,7 +5,7 @@ package localdev
 import (
 	"context"
 	"errors"
-	"fmt"
+	"maps"
 	"os"
 	"syscall"
 	"time"
@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"plattr.dev/plattr/localdev/ports"
-	"plattr.dev/plattr/localdev/programs"
 	"plattr.dev/plattr/localdev/s3server/s3config"
 	"plattr.dev/plattr/localdev/services"
 	"plattr.dev/plattr/localdev/state"
@@ -176,9 +175,7 @@ func (c PostgRESTConfig) settings() map[string]string {
 			delete(out, k)
 		}
 	}
-	for k, v := range c.Settings {
-		out[k] = v
-	}
+	maps.Copy(out, c.Settings)
 	return out
 }
 
@@ -236,165 +233,4 @@ func explain(err error) error {
 	default:
 		return err
 	}
-}
-
-// request is a service that should run, before its program and its ports are known.
-type request struct {
-	spec    services.Spec // without Program, Version and Ports
-	title   string
-	program string      // in the table of programs; empty: plattr itself
-	version string      // where there is no program
-	uses    []ports.Use // the ports that it needs
-}
-
-func postgresqlRequest() request {
-	return request{
-		spec: services.Spec{Name: string(services.PostgreSQL), Kind: services.PostgreSQL}, title: "PostgreSQL",
-		program: "postgresql", uses: []ports.Use{ports.PostgreSQL},
-	}
-}
-
-func s3Request() request {
-	return request{
-		spec: services.Spec{Name: string(services.S3), Kind: services.S3}, title: "S3",
-		version: s3config.Version, uses: []ports.Use{ports.S3, ports.S3Console, ports.S3IAM},
-	}
-}
-
-// PostgRESTName is the name of an application's PostgREST in Status and Logs.
-func PostgRESTName(app string) string { return string(services.PostgREST) + "-" + app }
-
-func postgrestRequest(app string, c PostgRESTConfig) request {
-	return request{
-		spec:  services.Spec{Name: PostgRESTName(app), Kind: services.PostgREST, App: app, Settings: c.settings()},
-		title: "PostgREST", program: "postgrest", uses: []ports.Use{ports.PostgREST, ports.PostgRESTAdmin},
-	}
-}
-
-// serves tells whether a service that runs is the one that was asked for. A newer program in the table is no reason to
-// end a server that works; it is used at the next start.
-func (r request) serves(s supervisor.ServiceStatus) bool {
-	return s.State == supervisor.Ready && r.same(s.Spec)
-}
-
-// same compares all but what ensure adds.
-func (r request) same(s services.Spec) bool {
-	want := r.spec
-	want.Program, want.Version, want.Ports = s.Program, s.Version, s.Ports
-	return want.Equal(s)
-}
-
-func (n *Native) ensure(
-	ctx context.Context, r request, running map[string]supervisor.ServiceStatus, report func(Progress),
-) (supervisor.ServiceStatus, error) {
-	now, known := running[r.spec.Name]
-	if known && r.serves(now) {
-		return now, nil
-	}
-	spec, err := n.withProgram(ctx, r, report)
-	if err != nil {
-		return supervisor.ServiceStatus{}, err
-	}
-	const attempts = 3 // a port can be taken between the choice and the start, a supervisor be killed
-	for i := 1; ; i++ {
-		report(Progress{Service: spec.Name, Title: r.title, Version: spec.Version, Phase: Starting})
-		s, err := n.start(ctx, r, spec)
-		if err == nil {
-			report(Progress{Service: s.Name, Title: r.title, Version: s.Version, Phase: Ready, Detail: s.Address})
-			return s, nil
-		}
-		if i == attempts || ctx.Err() != nil || !errors.Is(err, supervisor.ErrNotRunning) && n.portsAreFree(s.Spec) {
-			return s, err
-		}
-	}
-}
-
-// withProgram finds or downloads the program of a request.
-func (n *Native) withProgram(ctx context.Context, r request, report func(Progress)) (services.Spec, error) {
-	spec := r.spec
-	spec.Version = r.version
-	if r.program == "" {
-		return spec, nil
-	}
-	report(Progress{Service: spec.Name, Title: r.title, Phase: Finding})
-	p, err := programs.Find(ctx, r.program, programs.WithEnv(n.getenv), programs.WithProgress(func(p programs.Progress) {
-		report(Progress{
-			Service: spec.Name, Title: r.title, Phase: Phase(p.Phase), Detail: p.Source, Done: p.Done, Total: p.Total,
-		})
-	}))
-	if err != nil {
-		return spec, fmt.Errorf("start %s: %w", r.title, err)
-	}
-	spec.Program, spec.Version = p.Bin, p.Version
-	return spec, nil
-}
-
-// arrange tells the supervisor to run the service. The lock keeps two commands from choosing two sets of ports for it.
-func (n *Native) arrange(ctx context.Context, r request, spec services.Spec) (services.Spec, error) {
-	release, err := n.state.Lock(ctx)
-	if err != nil {
-		return spec, err
-	}
-	defer release()
-	now, err := n.client.Start(ctx)
-	if err != nil {
-		return spec, err
-	}
-	for _, st := range now.Services {
-		if st.Name != spec.Name {
-			continue
-		}
-		if st.State != supervisor.Failed && r.same(st.Spec) && n.keepsPorts(st) {
-			return st.Spec, n.client.Arrange(ctx, st.Spec) // another command was faster
-		}
-		if st.PID != 0 {
-			spec.Ports = st.Ports // it listens on them itself
-			return spec, n.client.Arrange(ctx, spec)
-		}
-	}
-	if spec.Ports, err = n.choosePorts(r); err != nil {
-		return spec, err
-	}
-	return spec, n.client.Arrange(ctx, spec)
-}
-
-// keepsPorts tells whether a service has its ports, or can still get them.
-func (n *Native) keepsPorts(st supervisor.ServiceStatus) bool { return st.PID != 0 || n.portsAreFree(st.Spec) }
-
-// choosePorts gives a service the ports that it had before, if they are free. The caller holds the lock.
-func (n *Native) choosePorts(r request) (map[ports.Use]int, error) {
-	book, err := ports.Load(n.state)
-	if err != nil {
-		return nil, err
-	}
-	out := map[ports.Use]int{}
-	for _, use := range r.uses {
-		if out[use], err = book.Choose(use, r.spec.App); err != nil {
-			return nil, err
-		}
-	}
-	return out, book.Save(n.state)
-}
-
-func (n *Native) portsAreFree(s services.Spec) bool {
-	for _, p := range s.Ports {
-		if !ports.Free(p) {
-			return false
-		}
-	}
-	return true
-}
-
-func (n *Native) start(ctx context.Context, r request, spec services.Spec) (supervisor.ServiceStatus, error) {
-	ctx, cancel := context.WithTimeout(ctx, ensureTimeout)
-	defer cancel()
-	spec, err := n.arrange(ctx, r, spec)
-	if err != nil {
-		return supervisor.ServiceStatus{Spec: spec}, err
-	}
-	s, err := n.client.Ensure(ctx, spec)
-	if err != nil {
-		s.Spec = spec
-	}
-	return s, err
 }

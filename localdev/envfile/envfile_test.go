@@ -37,7 +37,7 @@ func viaShell(t *testing.T, shell, path string, vars []Var) []Var {
 	for _, v := range vars {
 		args = append(args, v.Name)
 	}
-	out, err := exec.Command(shell, args...).Output() //nolint:gosec // a test's script
+	out, err := exec.Command(shell, args...).Output() // a test's script
 	if err != nil {
 		t.Fatalf("%s: %v", shell, err)
 	}
@@ -96,7 +96,7 @@ func TestNodeReadsTheSame(t *testing.T) {
 		return
 	}
 	for _, v := range want {
-		quoted, err := exec.Command("node", "-e", `process.stdout.write(JSON.parse(process.argv[1])[process.argv[2]])`, string(out), v.Name).Output() //nolint:gosec // a test's script
+		quoted, err := exec.Command("node", "-e", `process.stdout.write(JSON.parse(process.argv[1])[process.argv[2]])`, string(out), v.Name).Output() // a test's script
 		if err != nil || string(quoted) != v.Value {
 			t.Errorf("Node reads %s as %q, want %q (%v)", v.Name, quoted, v.Value, err)
 		}
@@ -109,7 +109,7 @@ func TestExportReachesChildren(t *testing.T) {
 	if err := Write(path, []Var{{"PLATTR_TEST_CHILD", "yes"}}); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command("sh", "-c", `. "$1"; sh -c 'echo $PLATTR_TEST_CHILD'`, "sh", path).Output() //nolint:gosec // a test's script
+	out, err := exec.Command("sh", "-c", `. "$1"; sh -c 'echo $PLATTR_TEST_CHILD'`, "sh", path).Output() // a test's script
 	if err != nil || strings.TrimSpace(string(out)) != "yes" {
 		t.Errorf("a child sees %q, %v", out, err)
 	}

@@ -134,8 +134,8 @@ func Free(port int) bool {
 func anyFree() (int, error) {
 	l, err := net.Listen("tcp", net.JoinHostPort(Host, "0"))
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("listen: %w", err)
 	}
-	defer l.Close() //nolint:errcheck // only to learn its number
+	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port, nil
 }

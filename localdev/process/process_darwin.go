@@ -17,7 +17,7 @@ func startOf(pid int) (uint64, error) {
 		return 0, ErrGone
 	}
 	t := info.Proc.P_starttime
-	return uint64(t.Sec)*1_000_000 + uint64(t.Usec), nil //nolint:gosec // times after 1970
+	return uint64(t.Sec)*1_000_000 + uint64(t.Usec), nil // times after 1970
 }
 
 func bootID() (string, error) {

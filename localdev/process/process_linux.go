@@ -36,7 +36,11 @@ func startOf(pid int) (uint64, error) {
 	if fields[0] == "Z" || fields[0] == "X" {
 		return 0, ErrGone
 	}
-	return strconv.ParseUint(fields[19], 10, 64)
+	start, err := strconv.ParseUint(fields[19], 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("/proc/%d/stat: %w", pid, err)
+	}
+	return start, nil
 }
 
 func bootID() (string, error) {

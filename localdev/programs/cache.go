@@ -63,7 +63,7 @@ type manifestFile struct {
 
 func openCache(dir string) (cache, error) {
 	c := cache{filepath.Join(dir, "programs")}
-	if err := os.MkdirAll(c.dir, 0o755); err != nil { //nolint:gosec // services run as another user read it
+	if err := os.MkdirAll(c.dir, 0o755); err != nil { // services run as another user read it
 		return cache{}, fmt.Errorf("make the cache: %w", err)
 	}
 	for _, d := range []string{dir, c.dir} {
@@ -148,7 +148,10 @@ func (m manifest) verify(dir string) error {
 			return err
 		})
 	}
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return fmt.Errorf("check the cache: %w", err)
+	}
+	return nil
 }
 
 func describe(path string) (manifestFile, error) {
@@ -169,7 +172,7 @@ func digest(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	h := sha256.New()
 	if _, err := io.Copy(h, f); err != nil {
 		return "", fmt.Errorf("read %s: %w", path, err)

@@ -21,7 +21,7 @@ import (
 // whatever a killed run left can be removed.
 func (f *finder) fetch(ctx context.Context, c cache, e Entry, s Source) (Program, error) {
 	dir := c.incoming(e, f.platform)
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // becomes part of the cache
+	if err := os.MkdirAll(dir, 0o755); err != nil { // becomes part of the cache
 		return Program{}, withSpace(fmt.Errorf("make the folder for the download: %w", err))
 	}
 	file, err := f.download(ctx, dir, e, s)
@@ -61,7 +61,7 @@ func install(file, fresh, tree string, e Entry, s Source, sum string) error {
 	}
 	for _, name := range e.Executables {
 		path := filepath.Join(fresh, filepath.FromSlash(s.Bin), name)
-		if err := os.Chmod(path, 0o755); err != nil { //nolint:gosec // an executable; wheels carry no modes
+		if err := os.Chmod(path, 0o755); err != nil { // an executable; wheels carry no modes
 			return err
 		}
 	}
@@ -74,7 +74,7 @@ func install(file, fresh, tree string, e Entry, s Source, sum string) error {
 	}
 	raw, err := json.Marshal(manifest{Source: s.Coordinate, SHA256: sum, Version: e.Version, Bin: s.Bin, Files: files})
 	if err != nil {
-		return err
+		return fmt.Errorf("list its files: %w", err)
 	}
 	if err := replaceFile(filepath.Join(fresh, manifestName), raw, 0o644); err != nil {
 		return err
@@ -112,7 +112,7 @@ func (f *finder) download(ctx context.Context, dir string, e Entry, s Source) (s
 	if err := os.RemoveAll(out); err != nil { // these clients cannot resume: begin anew
 		return "", fmt.Errorf("remove an earlier download: %w", err)
 	}
-	if err := os.MkdirAll(out, 0o755); err != nil { //nolint:gosec // as its parent
+	if err := os.MkdirAll(out, 0o755); err != nil { // as its parent
 		return "", fmt.Errorf("make the folder for the download: %w", err)
 	}
 	stop := f.watch(out, e, s)
@@ -142,7 +142,7 @@ func clientCommand(s Source, out string) []string {
 
 func runClient(ctx context.Context, out string, s Source) error {
 	argv := clientCommand(s, out)
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...) //nolint:gosec // from the table
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...) // from the table
 	cmd.Dir = out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // mvn and npm are scripts: their children must end too
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

@@ -30,12 +30,12 @@ func (f *finder) downloadHTTPS(ctx context.Context, dir string, e Entry, s Sourc
 	if err != nil {
 		return "", err
 	}
-	defer resp.Body.Close() //nolint:errcheck // only read
+	defer resp.Body.Close()
 	out, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE, 0o644)
 	if err != nil {
 		return "", fmt.Errorf("write the download: %w", err)
 	}
-	defer out.Close() //nolint:errcheck // a second time, or on a way out that failed already
+	defer out.Close()
 	if err := out.Truncate(have); err != nil {
 		return "", fmt.Errorf("write the download: %w", err)
 	}

@@ -89,7 +89,7 @@ func inspect(ctx context.Context, e Entry, dir string) (Program, error) {
 	bin := filepath.Join(dir, e.Executables[0])
 	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, bin, "--version").Output() //nolint:gosec // the user's own program
+	out, err := exec.CommandContext(ctx, bin, "--version").Output() // the user's own program
 	if err != nil {
 		return Program{}, fmt.Errorf("ask %s for its version: %w", bin, err)
 	}

@@ -120,6 +120,9 @@ func (f *finder) find(ctx context.Context, e Entry) (Program, error) {
 	if err != nil {
 		return Program{}, err
 	}
+	if p, ok := c.load(e, f.platform); ok { // trees come and go whole, so reading needs no lock, nor the right to take it
+		return p, nil
+	}
 	release, err := lockfile.Lock(ctx, c.lockPath(e, f.platform))
 	if err != nil {
 		return Program{}, fmt.Errorf("find %s: %w", e.Title, err)

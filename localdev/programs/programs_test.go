@@ -93,7 +93,7 @@ func (s *site) table(pin string) []Entry {
 		Name: "tool", Title: "Tool", Version: "12.1", Major: 12, Setting: "PLATTR_TOOL",
 		Executables: []string{"plattr-test-tool"}, Install: "install tool 12",
 		Builds: []Build{{
-			Platforms: []Platform{linuxAMD, linuxARM, darwinAMD, darwinARM},
+			Platforms: []Platform{linux("amd64"), linux("arm64"), darwin("amd64"), darwin("arm64")},
 			Sources:   []Source{{Client: HTTPS, Coordinate: s.URL + "/tool.tar.gz", SHA256: pin, Bin: "tool/bin"}},
 		}},
 	}}
@@ -337,7 +337,7 @@ func TestFindRefusesAnUnsafeCache(t *testing.T) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(dir, 0o777); err != nil { //nolint:gosec // the unsafe mode under test
+	if err := os.Chmod(dir, 0o777); err != nil { // the unsafe mode under test
 		t.Fatal(err)
 	}
 	_, err := find(t, s, s.table(""), dir)

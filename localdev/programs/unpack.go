@@ -23,7 +23,7 @@ const maxUnpacked = 4 << 30
 // unpack writes the archive's content, or that of the one archive in it that matches nested, into dir. No entry gets
 // outside dir: os.Root refuses names and links that would lead there.
 func unpack(file, dir, nested string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // read by the services' user
+	if err := os.MkdirAll(dir, 0o755); err != nil { // read by the services' user
 		return err
 	}
 	root, err := os.OpenRoot(dir)
@@ -40,7 +40,7 @@ func unpack(file, dir, nested string) error {
 		if err != nil {
 			return err
 		}
-		defer f.Close() //nolint:errcheck // only read
+		defer f.Close()
 		return u.tarFile(f, file)
 	}
 }
@@ -88,7 +88,7 @@ func (u *unpacker) nestedTar(e *zip.File) error {
 	if err != nil {
 		return err
 	}
-	defer r.Close() //nolint:errcheck // only read
+	defer r.Close()
 	return u.tarFile(r, e.Name)
 }
 
@@ -100,7 +100,7 @@ func (u *unpacker) zipEntry(e *zip.File) error {
 	if err != nil {
 		return err
 	}
-	defer r.Close() //nolint:errcheck // only read
+	defer r.Close()
 	if e.Mode()&fs.ModeSymlink != 0 {
 		target, err := io.ReadAll(io.LimitReader(r, 4096))
 		if err != nil {

@@ -84,7 +84,7 @@ func Run(ctx context.Context, c Config) error {
 		}
 		return nil
 	})
-	return g.Wait()
+	return g.Wait() //nolint:wrapcheck // both halves say what they were doing
 }
 
 // open makes what is missing in dir and opens the store.
@@ -110,11 +110,15 @@ func open(dir string) (*posix.Posix, error) {
 			return nil, err
 		}
 		if store, err = meta.NewSideCar(sidecar); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("open the metadata: %w", err)
 		}
 		opts.SideCarDir = sidecar
 	}
-	return posix.New(buckets, store, opts)
+	be, err := posix.New(buckets, store, opts)
+	if err != nil {
+		return nil, fmt.Errorf("open the store: %w", err)
+	}
+	return be, nil
 }
 
 func iamConfig(c Config) *embedgw.IAMConfig {
@@ -156,7 +160,8 @@ func waitForSocket(ctx context.Context, path string) error {
 	for {
 		conn, err := d.DialContext(ctx, "unix", path)
 		if err == nil {
-			return conn.Close()
+			_ = conn.Close()
+			return nil
 		}
 		select {
 		case <-ctx.Done():

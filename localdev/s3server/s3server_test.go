@@ -41,7 +41,7 @@ func freeAddress(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // only to learn a free port
+	defer l.Close()
 	return l.Addr().String()
 }
 
@@ -60,7 +60,7 @@ func serve(t *testing.T, dir string) (Config, *exec.Cmd) {
 	if err := os.WriteFile(file, raw, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(os.Args[0], "-test.run=^$") //nolint:gosec // this test binary
+	cmd := exec.Command(os.Args[0], "-test.run=^$") // this test binary
 	cmd.Env = append(os.Environ(), "PLATTR_TEST_SERVE_S3="+file)
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	if err := cmd.Start(); err != nil {
@@ -210,7 +210,7 @@ func TestTheConsoleAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // only read
+	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		t.Errorf("the console answers %s", resp.Status)
 	}

@@ -33,34 +33,36 @@ const initTimeout = 3 * time.Minute
 // settings of the server. Nothing here trades safety for speed: fsync stays on, because a machine that loses power must
 // not corrupt the data, and so does synchronous_commit, because a server that is killed must not forget what the engine
 // has noted as done. Memory is for a laptop on which much else runs.
-var settings = []string{
-	"listen_addresses=" + ports.Host,
-	"unix_socket_permissions=0700",
-	"max_connections=200",
-	"shared_buffers=32MB",
-	"work_mem=4MB",
-	"maintenance_work_mem=32MB",
-	"max_worker_processes=4",
-	"max_parallel_workers=2",
-	"autovacuum_max_workers=2",
-	"max_wal_senders=0",
-	"wal_level=minimal",
-	"min_wal_size=32MB",
-	"max_wal_size=256MB",
-	"wal_buffers=1MB",
-	"checkpoint_timeout=15min",
-	"fsync=on",
-	"full_page_writes=on",
-	"synchronous_commit=on",
-	"jit=off",
-	"password_encryption=scram-sha-256",
-	"logging_collector=off",
-	"log_destination=stderr",
-	"log_line_prefix=%m [%p] %u@%d ",
-	// Statements and details may hold passwords and people's data: neither gets into the log.
-	"log_error_verbosity=terse",
-	"log_min_error_statement=panic",
-	"log_statement=none",
+func settings() []string {
+	return []string{
+		"listen_addresses=" + ports.Host,
+		"unix_socket_permissions=0700",
+		"max_connections=200",
+		"shared_buffers=32MB",
+		"work_mem=4MB",
+		"maintenance_work_mem=32MB",
+		"max_worker_processes=4",
+		"max_parallel_workers=2",
+		"autovacuum_max_workers=2",
+		"max_wal_senders=0",
+		"wal_level=minimal",
+		"min_wal_size=32MB",
+		"max_wal_size=256MB",
+		"wal_buffers=1MB",
+		"checkpoint_timeout=15min",
+		"fsync=on",
+		"full_page_writes=on",
+		"synchronous_commit=on",
+		"jit=off",
+		"password_encryption=scram-sha-256",
+		"logging_collector=off",
+		"log_destination=stderr",
+		"log_line_prefix=%m [%p] %u@%d ",
+		// Statements and details may hold passwords and people's data: neither gets into the log.
+		"log_error_verbosity=terse",
+		"log_min_error_statement=panic",
+		"log_statement=none",
+	}
 }
 
 // hba lets the superuser in through the socket only, and everyone else with a password only.
@@ -107,7 +109,7 @@ func preparePostgreSQL(ctx context.Context, p Place, s Spec) (Command, error) {
 	}
 	args := []string{"-D", data}
 	own := []string{"port=" + strconv.Itoa(s.Ports[ports.PostgreSQL]), "unix_socket_directories=" + quoteList(p.State.Run)}
-	for _, set := range append(own, settings...) {
+	for _, set := range append(own, settings()...) {
 		args = append(args, "-c", set)
 	}
 	return Command{Path: s.Program, Args: args, Env: cleanEnv(p.Dir), Dir: p.Dir}, nil
@@ -121,16 +123,13 @@ func initdb(ctx context.Context, data, program, home string) error {
 	if _, err := os.Stat(filepath.Join(data, "PG_VERSION")); err == nil {
 		return nil
 	}
-	fresh := data + ".new"
-	if err := os.RemoveAll(fresh); err != nil {
-		return fmt.Errorf("make the database cluster: %w", err)
-	}
-	if err := os.MkdirAll(filepath.Dir(fresh), 0o700); err != nil {
+	fresh, err := freshDir(data)
+	if err != nil {
 		return fmt.Errorf("make the database cluster: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, initTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, program, "-D", fresh, "-U", superuser, "--auth=reject", "--encoding=UTF8", //nolint:gosec // from the table
+	cmd := exec.CommandContext(ctx, program, "-D", fresh, "-U", superuser, "--auth=reject", "--encoding=UTF8", // from the table
 		"--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions", "--no-sync")
 	cmd.Env, cmd.Dir = cleanEnv(home), home
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -146,6 +145,22 @@ func initdb(ctx context.Context, data, program, home string) error {
 		return fmt.Errorf("make the database cluster: %w", err)
 	}
 	return nil
+}
+
+// freshDir makes a new folder beside data and removes those of runs that were killed. An initdb that outlives its
+// supervisor loses its folder and fails.
+func freshDir(data string) (string, error) {
+	if err := os.MkdirAll(filepath.Dir(data), 0o700); err != nil {
+		return "", err
+	}
+	old, err := filepath.Glob(data + ".new-*")
+	if err != nil {
+		return "", err
+	}
+	for _, dir := range old {
+		_ = os.RemoveAll(dir) // what is in use right now goes the next time
+	}
+	return os.MkdirTemp(filepath.Dir(data), filepath.Base(data)+".new-*")
 }
 
 // tail returns the line of initdb's output that tells the cause, else the last one, as the end of an error.

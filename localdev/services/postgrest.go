@@ -52,7 +52,7 @@ func quoteValue(v string) string {
 func readyPostgREST(ctx context.Context, _ Place, s Spec) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.Address(ports.PostgRESTAdmin)+"/ready", nil)
 	if err != nil {
-		return err
+		return fmt.Errorf("ask the server: %w", err)
 	}
 	return expectOK(req)
 }
@@ -64,7 +64,7 @@ func expectOK(req *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("ask the server: %w", err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // only read
+	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, 200))
 		return fmt.Errorf("the server answers %s %s", resp.Status, strings.TrimSpace(string(body)))

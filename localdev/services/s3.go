@@ -62,7 +62,7 @@ func readyS3(ctx context.Context, p Place, s Spec) error {
 func signed(ctx context.Context, key aws.Credentials, service, method, address, body string) error {
 	req, err := http.NewRequestWithContext(ctx, method, "http://"+address+"/", strings.NewReader(body))
 	if err != nil {
-		return err
+		return fmt.Errorf("ask the server: %w", err)
 	}
 	sum := sha256.Sum256([]byte(body))
 	hash := hex.EncodeToString(sum[:])

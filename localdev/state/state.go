@@ -95,7 +95,7 @@ func Existing(path string) (Dir, error) {
 
 func (d *Dir) prepare() error {
 	wrap := func(err error) error { return &FolderError{d.Path, err, elsewhere} }
-	if err := os.MkdirAll(d.Path, 0o755); err != nil { //nolint:gosec // parents; the folder itself is closed below
+	if err := os.MkdirAll(d.Path, 0o755); err != nil { // parents; the folder itself is closed below
 		return wrap(err)
 	}
 	entries, err := os.ReadDir(d.Path)
@@ -125,7 +125,7 @@ func (d *Dir) prepare() error {
 
 // makeMine marks a new, empty folder.
 func (d *Dir) makeMine() error {
-	if err := os.Chmod(d.Path, 0o700); err != nil { //nolint:gosec // a folder
+	if err := os.Chmod(d.Path, 0o700); err != nil { // a folder
 		return err
 	}
 	if err := d.give(d.Path); err != nil {
@@ -147,7 +147,7 @@ func (d *Dir) onlyMine(path string) error {
 	case owner != d.uid():
 		return fmt.Errorf("%s belongs to user %d, not to user %d, who runs the services", path, owner, d.uid())
 	case info.Mode().Perm()&0o077 != 0:
-		if err := os.Chmod(path, 0o700); err != nil { //nolint:gosec // a folder
+		if err := os.Chmod(path, 0o700); err != nil { // a folder
 			return err
 		}
 	}

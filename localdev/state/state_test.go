@@ -9,31 +9,13 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"plattr.dev/plattr/localdev/state/statetest"
 )
-
-// room returns a folder that the service user may enter, which the folders of t.TempDir are not when root tests.
-func room(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "plattr-state-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // to be entered
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return dir
-}
-
-func env(path string) func(string) string {
-	return func(k string) string {
-		return map[string]string{"PLATTR_STATE_DIR": path, "PLATTR_SERVICE_USER": "nobody"}[k]
-	}
-}
 
 func open(t *testing.T) Dir {
 	t.Helper()
-	d, err := Open(t.Context(), env(filepath.Join(room(t), "state")))
+	d, err := Open(t.Context(), statetest.Env(filepath.Join(statetest.Room(t), "state")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +31,7 @@ func TestOpen(t *testing.T) {
 			t.Errorf("%s: mode %v, %v; want 0700", path, info.Mode(), err)
 		}
 	}
-	if _, err := Open(t.Context(), env(d.Path)); err != nil {
+	if _, err := Open(t.Context(), statetest.Env(d.Path)); err != nil {
 		t.Errorf("second Open: %v", err)
 	}
 	if err := d.WriteFile("x", []byte("y")); err != nil {
@@ -77,7 +59,7 @@ func TestOpenRefuses(t *testing.T) {
 			"Destroy must never delete what is not plattr's",
 			func(t *testing.T, dir string) {
 				t.Helper()
-				if err := os.Mkdir(dir, 0o755); err != nil { //nolint:gosec // somebody's folder
+				if err := os.Mkdir(dir, 0o755); err != nil { // somebody's folder
 					t.Fatal(err)
 				}
 				if err := os.WriteFile(filepath.Join(dir, "thesis.txt"), nil, 0o600); err != nil {
@@ -95,9 +77,9 @@ func TestOpenRefuses(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir := filepath.Join(room(t), "state")
+			dir := filepath.Join(statetest.Room(t), "state")
 			tc.make(t, dir)
-			_, err := Open(t.Context(), env(dir))
+			_, err := Open(t.Context(), statetest.Env(dir))
 			var folder *FolderError
 			if !errors.As(err, &folder) || !strings.Contains(err.Error(), tc.want) || folder.Hint() == "" {
 				t.Errorf("Open() = %v, want %q: %s", err, tc.want, tc.reason)
@@ -111,11 +93,11 @@ func TestOpenNamesTheFolderThatCannotBeEntered(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root's services run as another user")
 	}
-	closed := filepath.Join(room(t), "closed")
+	closed := filepath.Join(statetest.Room(t), "closed")
 	if err := os.Mkdir(closed, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	_, err := Open(t.Context(), env(filepath.Join(closed, "state")))
+	_, err := Open(t.Context(), statetest.Env(filepath.Join(closed, "state")))
 	if err == nil || !strings.Contains(err.Error(), "nobody") || !strings.Contains(err.Error(), closed) {
 		t.Errorf("Open() = %v, want the user and the folder", err)
 	}

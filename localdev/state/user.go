@@ -83,15 +83,12 @@ func addUser(ctx context.Context, name, home string) error {
 func lookupUser(name string) (*User, error) {
 	u, err := user.Lookup(name)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("look up the user: %w", err)
 	}
-	uid, err := strconv.ParseUint(u.Uid, 10, 32)
-	if err != nil {
-		return nil, err
-	}
-	gid, err := strconv.ParseUint(u.Gid, 10, 32)
-	if err != nil {
-		return nil, err
+	uid, uidErr := strconv.ParseUint(u.Uid, 10, 32)
+	gid, gidErr := strconv.ParseUint(u.Gid, 10, 32)
+	if err := errors.Join(uidErr, gidErr); err != nil {
+		return nil, fmt.Errorf("look up the user: %w", err)
 	}
 	return &User{Name: name, UID: uint32(uid), GID: uint32(gid)}, nil
 }

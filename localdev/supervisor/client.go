@@ -205,15 +205,15 @@ func (c *Client) spawn() (ended <-chan error, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer out.Close() //nolint:errcheck // the child has its own
+	defer out.Close()
 	self, err := openSelf()
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(selfPath(self), Command, c.state.Path) //nolint:gosec // this executable
+	cmd := exec.Command(selfPath(self), Command, c.state.Path) // this executable
 	cmd.Args[0] = "plattr"
 	if self != nil {
-		defer self.Close() //nolint:errcheck // the child has its own
+		defer self.Close()
 		cmd.ExtraFiles = []*os.File{self}
 	}
 	cmd.Dir = "/"
@@ -226,8 +226,15 @@ func (c *Client) spawn() (ended <-chan error, err error) {
 			return nil, err
 		}
 	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
+	err = cmd.Start()
+	if u := c.state.Service; u != nil && errors.Is(err, os.ErrPermission) {
+		return nil, &ServiceError{
+			Message: fmt.Sprintf("user %s, who runs the services, may not run plattr's executable", u.Name),
+			Next:    "chmod o+rx the executable of plattr, or run plattr as an ordinary user",
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("run plattr itself: %w", err)
 	}
 	done := make(chan error, 1)
 	go func() { done <- cmd.Wait() }()
@@ -265,7 +272,7 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	if err != nil {
 		return fmt.Errorf("ask the supervisor: %w", err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // only read
+	defer resp.Body.Close()
 	dec := json.NewDecoder(resp.Body)
 	if resp.StatusCode != http.StatusOK {
 		var f failure

@@ -40,15 +40,15 @@ func (u *unit) start(cmd services.Command) (*proc, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", u.def.Title, err)
 	}
-	defer out.Close() //nolint:errcheck // the child has its own
+	defer out.Close()
 	hold, release, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", u.def.Title, err)
 	}
-	defer release.Close() //nolint:errcheck // twice, if all went well
-	defer hold.Close()    //nolint:errcheck // the child has its own
+	defer release.Close()
+	defer hold.Close()
 	path := cmd.Path
-	c := exec.Command("/bin/sh", "-c", gate, "sh") //nolint:gosec // the command is an argument, not part of the script
+	c := exec.Command("/bin/sh", "-c", gate, "sh") // the command is an argument, not part of the script
 	if path == "" {
 		path = selfPath(u.sup.self)
 		if u.sup.self != nil {
@@ -213,7 +213,7 @@ func rotate(path string, limit int64) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close() //nolint:errcheck // only read and emptied
+	defer f.Close()
 	if info, err := f.Stat(); err != nil || info.Size() <= limit {
 		return err
 	}
@@ -231,7 +231,7 @@ func lastLines(path string, offset int64) []string {
 	if err != nil {
 		return nil
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
 		return nil

@@ -19,6 +19,7 @@ import (
 	"plattr.dev/plattr/localdev/process"
 	"plattr.dev/plattr/localdev/services"
 	"plattr.dev/plattr/localdev/state"
+	"plattr.dev/plattr/localdev/state/statetest"
 )
 
 // fake is a service made of a shell script: it notes each start in a file and does what its setting says.
@@ -77,17 +78,12 @@ type machine struct {
 
 func newMachine(t *testing.T) *machine {
 	t.Helper()
-	root, err := os.MkdirTemp("/tmp", "plattr-supervisor-")
-	if err != nil {
-		t.Fatal(err)
-	}
+	root := statetest.Room(t)
 	traces := filepath.Join(root, "traces")
-	if err := errors.Join(os.Chmod(root, 0o755), os.Mkdir(traces, 0o777), os.Chmod(traces, 0o777)); err != nil { //nolint:gosec // shared with the services' user
+	if err := errors.Join(os.Mkdir(traces, 0o777), os.Chmod(traces, 0o777)); err != nil { // shared with the services' user
 		t.Fatal(err)
 	}
-	d, err := state.Open(t.Context(), func(k string) string {
-		return map[string]string{"PLATTR_STATE_DIR": filepath.Join(root, "state"), "PLATTR_SERVICE_USER": "nobody"}[k]
-	})
+	d, err := state.Open(t.Context(), statetest.Env(filepath.Join(root, "state")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +99,7 @@ func newMachine(t *testing.T) *machine {
 		if _, err := m.client.Start(ctx); err == nil {
 			_ = m.client.Stop(ctx)
 		}
-		_ = os.RemoveAll(root)
+		_ = d.Destroy()
 	})
 	return m
 }
@@ -304,7 +300,7 @@ func running(t *testing.T, traces string) int {
 	t.Helper()
 	out, err := exec.Command("pgrep", "-f", "fake "+traces+" ").Output()
 	var exit *exec.ExitError
-	if err != nil && !(errors.As(err, &exit) && exit.ExitCode() == 1) {
+	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {
 		t.Skipf("pgrep: %v", err)
 	}
 	return len(strings.Fields(string(out)))
@@ -405,7 +401,7 @@ func TestAHungSupervisorIsNamed(t *testing.T) {
 	if err := id.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	defer id.Signal(syscall.SIGCONT) //nolint:errcheck // the clean-up stops it
+	defer func() { _ = id.Signal(syscall.SIGCONT) }() // the clean-up stops it
 	ctx, cancel := context.WithTimeout(t.Context(), 600*time.Millisecond)
 	defer cancel()
 	time.Sleep(100 * time.Millisecond) // until every thread has stopped
@@ -443,7 +439,7 @@ func TestRotate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close() //nolint:errcheck // a test's file
+	defer f.Close()
 	write := func(s string) {
 		if _, err := f.WriteString(s); err != nil {
 			t.Fatal(err)

@@ -84,11 +84,17 @@ func (u *unit) set(state State, failure error) {
 	u.changed = make(chan struct{})
 }
 
-// look returns the state, why it is so, and a channel that is closed at the next change.
-func (u *unit) look() (State, error, <-chan struct{}) {
+// view is a unit at one moment.
+type view struct {
+	state   State
+	failure error           // why it is so
+	changed <-chan struct{} // closed at the next change
+}
+
+func (u *unit) look() view {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.state, u.failure, u.changed
+	return view{u.state, u.failure, u.changed}
 }
 
 func (u *unit) ended() bool {
@@ -102,7 +108,7 @@ func (u *unit) ended() bool {
 
 // retry wakes a unit that waits, and lets one that has failed begin anew.
 func (u *unit) retry() {
-	if state, _, _ := u.look(); state == Failed {
+	if u.look().state == Failed {
 		u.set(Starting, nil)
 	}
 	select {
@@ -273,9 +279,10 @@ func (u *unit) probe(ctx context.Context) error {
 // await returns when the service does its work, has failed, or ctx ends.
 func (u *unit) await(ctx context.Context) (ServiceStatus, error) {
 	for {
-		state, failure, changed := u.look()
+		now := u.look()
+		failure := now.failure
 		var again <-chan time.Time
-		switch state {
+		switch now.state {
 		case Ready:
 			err := u.probe(ctx)
 			if err == nil {
@@ -289,11 +296,11 @@ func (u *unit) await(ctx context.Context) (ServiceStatus, error) {
 			return u.status(), fmt.Errorf("%s was stopped in the meantime", u.def.Title)
 		}
 		select {
-		case <-changed:
+		case <-now.changed:
 		case <-again:
 		case <-ctx.Done():
 			if failure == nil {
-				failure = fmt.Errorf("%s is still %s", u.def.Title, state)
+				failure = fmt.Errorf("%s is still %s", u.def.Title, now.state)
 			}
 			return u.status(), failure
 		}
