@@ -179,23 +179,3 @@ func TestKnex(t *testing.T) {
 		t.Error(got)
 	}
 }
-
-func TestGuestbook(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	f.options.Root = "../../testdata/apps/guestbook"
-	result, err := f.up(migrate.Goose)
-	if err != nil || len(result.Applied) != 4 || len(result.Warnings) != 0 {
-		t.Fatalf("%+v, %v", result, err)
-	}
-	seeds := f.options
-	seeds.Path = "seeds"
-	for i, want := range []int64{3, 0} {
-		if seeded, err := migrate.Seed(t.Context(), seeds); err != nil || seeded.Rows != want {
-			t.Errorf("seed %d: %+v, %v", i, seeded, err)
-		}
-	}
-	if result, err := f.up(migrate.Goose); err != nil || len(result.Applied) != 0 || result.Already != 4 {
-		t.Errorf("again: %+v, %v", result, err)
-	}
-}
