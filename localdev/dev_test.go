@@ -31,14 +31,14 @@ func shop() deploy.Application {
 }
 
 // newDev returns an application on a machine of its own.
-func newDev(t *testing.T, app deploy.Application) *Dev {
+func newDev(t testing.TB, app deploy.Application) *Dev {
 	t.Helper()
 	dir := filepath.Join(room(t), "state")
 	nativeAt(t, dir)
 	return devAt(t, dir, t.TempDir(), app)
 }
 
-func devAt(t *testing.T, state, project string, app deploy.Application) *Dev {
+func devAt(t testing.TB, state, project string, app deploy.Application) *Dev {
 	t.Helper()
 	d, err := OpenDev(t.Context(), DevOptions{
 		Application: app, Dir: project, Port: 3000, Owner: "test", Getenv: env(state),
@@ -49,7 +49,7 @@ func devAt(t *testing.T, state, project string, app deploy.Application) *Dev {
 	return d
 }
 
-func up(t *testing.T, d *Dev) UpResult {
+func up(t testing.TB, d *Dev) UpResult {
 	t.Helper()
 	begun := time.Now()
 	res, err := d.Up(t.Context(), Reports{Resources: func(e engine.Event) {
@@ -64,7 +64,7 @@ func up(t *testing.T, d *Dev) UpResult {
 	return res
 }
 
-func rest(t *testing.T, url string) (int, string) {
+func rest(t testing.TB, url string) (int, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
@@ -231,7 +231,7 @@ func TestDevDatabase(t *testing.T) {
 	checkNothingLeft(t, d.Native())
 }
 
-func write(t *testing.T, path, text string) {
+func write(t testing.TB, path, text string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
