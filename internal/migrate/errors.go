@@ -64,7 +64,7 @@ func (e *FileError) Error() string {
 // StatementError is a statement that the server refused.
 type StatementError struct {
 	File string
-	// Statement counts from 1; 0 is the commit. Of is how many statements the file has.
+	// Statement counts from 1; 0 is the file as a whole. Of is how many statements the file has.
 	Statement, Of int
 	Line, Column  int
 	// RolledBack is true if nothing of the file remains, false if the next run continues at this statement.
@@ -78,14 +78,17 @@ type StatementError struct {
 func (e *StatementError) Error() string {
 	var b strings.Builder
 	if e.Statement == 0 {
-		fmt.Fprintf(&b, "%s: commit: ", e.File)
+		fmt.Fprintf(&b, "%s: ", e.File)
 	} else {
 		fmt.Fprintf(&b, "%s:%d:%d: statement %d of %d: ", e.File, e.Line, e.Column, e.Statement, e.Of)
 	}
 	b.WriteString(e.reason())
-	if e.RolledBack {
+	switch {
+	case e.Statement == 0 && code(e.Err) == "":
+		b.WriteString("\nwhether the file was applied is not known: the next run looks")
+	case e.RolledBack:
 		b.WriteString("\nthe file was rolled back: nothing of it remains")
-	} else {
+	default:
 		fmt.Fprintf(&b, "\nthe %d statements before it stay: the next run continues with this one", e.Statement-1)
 	}
 	return b.String()

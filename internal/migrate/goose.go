@@ -1,24 +1,19 @@
 package migrate
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 
-	"plattr.dev/plattr/internal/migrate/sqltext"
+	"plattr.dev/plattr/internal/sqlshell/libpq"
 )
 
 // gooseTable is goose's own table of versions, in the migrations schema: the stock goose continues on it.
@@ -44,7 +39,7 @@ func (g *gooseRunner) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	defer closeConn(conn)
+	defer libpq.Close(conn)
 	records, err := g.records(ctx, ledger{g.MigrationsSchema, conn}, files)
 	if err != nil {
 		return Status{}, err
@@ -64,7 +59,7 @@ func (g *gooseRunner) Up(ctx context.Context) (Result, error) {
 	if err != nil {
 		return result, err
 	}
-	defer closeConn(conn)
+	defer libpq.Close(conn)
 	if err := g.lock(ctx, conn); err != nil {
 		return result, err
 	}
@@ -140,7 +135,7 @@ func (g *gooseRunner) up(ctx context.Context, book ledger, files []gooseFile, to
 // record writes the checksums of what ran, in a context of its own: they are wanted after a cancelled run too. Killed
 // before it, the next run takes the files as they are then.
 func (g *gooseRunner) record(ctx context.Context, book ledger, files []gooseFile, ran []*goose.MigrationResult, result *Result) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), connectTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanGrace)
 	defer cancel()
 	for _, r := range ran {
 		f := files[slices.IndexFunc(files, func(f gooseFile) bool { return f.version == r.Source.Version })]
@@ -177,88 +172,6 @@ func (g *gooseRunner) stepwise(book ledger, files []gooseFile, todo []pending, r
 			}}, nil)))
 	}
 	return options, nil
-}
-
-var (
-	annotation    = regexp.MustCompile(`(?mi)^-- *\+goose +(.*?)\s*$`)
-	gooseUp       = regexp.MustCompile(`(?mi)^-- *\+goose +Up\s*$`)
-	gooseFileName = regexp.MustCompile(`^([0-9]+)_.*\.(sql|go)$`)
-)
-
-// upSection returns the statements of a file without a transaction, everything else blanked so that places in it are
-// places in the file. ok is false for files that goose runs by itself: those in a transaction, and those with variables.
-func upSection(script string) (up string, ok bool) {
-	var blanked strings.Builder
-	inUp, noTx, at := false, false, 0
-	keep := func(end int) {
-		if inUp {
-			blanked.WriteString(script[at:end])
-		} else {
-			blanked.WriteString(blank(script[at:end]))
-		}
-		at = end
-	}
-	for _, m := range annotation.FindAllStringSubmatchIndex(script, -1) {
-		keep(m[0])
-		switch word := strings.ToUpper(script[m[2]:m[3]]); word {
-		case "UP":
-			inUp = true
-		case "DOWN":
-			inUp = false
-		case "NO TRANSACTION":
-			noTx = true
-		case "ENVSUB ON":
-			return "", false
-		}
-	}
-	keep(len(script))
-	return blanked.String(), noTx
-}
-
-// blank replaces every character but line ends by a space.
-func blank(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' {
-			return r
-		}
-		return ' '
-	}, text)
-}
-
-// load reads the files in the order of their versions.
-func (g *gooseRunner) load() ([]gooseFile, error) {
-	scripts, err := filepath.Glob(filepath.Join(g.directory(), "[0-9]*_*.go"))
-	if err != nil {
-		return nil, fmt.Errorf("read the migrations: %w", err)
-	}
-	for _, path := range scripts {
-		if !strings.HasSuffix(path, "_test.go") && gooseFileName.MatchString(filepath.Base(path)) {
-			return nil, fmt.Errorf("%s: goose migrations in Go run only in the project's own program: "+
-				"set database.migrations.run: startup, or write it in SQL", shownPath(g.Root, path))
-		}
-	}
-	all, err := load(g.Root, g.directory())
-	if err != nil {
-		return nil, err
-	}
-	var files []gooseFile
-	for _, f := range all {
-		if !gooseFileName.MatchString(f.name) {
-			continue // goose leaves such files alone
-		}
-		version, err := goose.NumericComponent(f.name)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", f.shown, err)
-		}
-		files = append(files, gooseFile{file: f, version: version})
-	}
-	slices.SortStableFunc(files, func(a, b gooseFile) int { return cmp.Compare(a.version, b.version) })
-	for i := 1; i < len(files); i++ {
-		if files[i].version == files[i-1].version {
-			return nil, &HistoryError{Problems: []string{fmt.Sprintf("%s: has the version of %s: give it the next one", files[i].shown, files[i-1].name)}}
-		}
-	}
-	return files, nil
 }
 
 func plain(files []gooseFile) []file {
@@ -327,62 +240,4 @@ func (g *gooseRunner) versions(ctx context.Context, conn *pgx.Conn) (map[int64]t
 		return nil, fmt.Errorf("read goose's versions: %w", err)
 	}
 	return applied, nil
-}
-
-// failure places goose's error in its file.
-func (g *gooseRunner) failure(files []gooseFile, partial *goose.PartialError, failed *failedQuery) error {
-	var ours *StatementError
-	if errors.As(partial.Err, &ours) {
-		return ours
-	}
-	at := slices.IndexFunc(files, func(f gooseFile) bool { return f.version == partial.Failed.Source.Version })
-	f := files[at].file
-	text := failed.text()
-	offset := strings.Index(f.script, text)
-	if text == "" || offset < 0 {
-		return &StatementError{File: f.shown, RolledBack: true, ShowDetail: true, Err: partial.Err}
-	}
-	line, column := sqltext.Position(f.script, offset)
-	number, of := 1, 1
-	if up, _ := upSection(f.script); up != "" {
-		if all, err := sqltext.Split(up); err == nil {
-			of = len(all)
-			number = max(1, len(slices.DeleteFunc(all, func(s sqltext.Statement) bool { return s.Offset > offset })))
-		}
-	}
-	f.statements = make([]sqltext.Statement, of)
-	f.statements[number-1] = sqltext.Statement{Text: text, Offset: offset, Line: line, Column: column}
-	placed := statementError(f, number-1, partial.Err)
-	placed.RolledBack = true
-	return placed
-}
-
-// failedQuery remembers the text of the last statement that failed: goose's error does not say which one it was.
-type failedQuery struct {
-	mu      sync.Mutex
-	last    string
-	current string
-}
-
-// TraceQueryStart implements pgx.QueryTracer.
-func (f *failedQuery) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.current = data.SQL
-	return ctx
-}
-
-// TraceQueryEnd implements pgx.QueryTracer.
-func (f *failedQuery) TraceQueryEnd(_ context.Context, _ *pgx.Conn, data pgx.TraceQueryEndData) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if data.Err != nil {
-		f.last = f.current
-	}
-}
-
-func (f *failedQuery) text() string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.last
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"plattr.dev/plattr/internal/migrate/sqltext"
+	"plattr.dev/plattr/internal/sqlshell/libpq"
 )
 
 // raw runs SQL files in the order of their names.
@@ -25,7 +26,7 @@ func (r *raw) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	defer closeConn(conn)
+	defer libpq.Close(conn)
 	records, err := ledger{r.MigrationsSchema, conn}.read(ctx)
 	if err != nil {
 		return Status{}, err
@@ -48,7 +49,7 @@ func (r *raw) Up(ctx context.Context) (Result, error) {
 	if err != nil {
 		return result, err
 	}
-	defer closeConn(conn)
+	defer libpq.Close(conn)
 	if err := r.lock(ctx, conn); err != nil {
 		return result, err
 	}
@@ -185,7 +186,7 @@ func inTransaction(ctx context.Context, book ledger, f file) error {
 }
 
 func rollback(tx pgx.Tx) {
-	ctx, cancel := context.WithTimeout(context.Background(), cancelGrace)
+	ctx, cancel := context.WithTimeout(context.Background(), cleanGrace)
 	defer cancel()
 	_ = tx.Rollback(ctx) // after a commit there is nothing to do; on a dead connection the server does it
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"plattr.dev/plattr/internal/sqlshell/libpq"
 )
 
 // Seeded is one seed file that ran.
@@ -42,7 +44,7 @@ func Seed(ctx context.Context, o Options) (SeedResult, error) {
 	if err != nil {
 		return result, err
 	}
-	defer closeConn(conn)
+	defer libpq.Close(conn)
 	if err := o.lock(ctx, conn); err != nil {
 		return result, err
 	}

@@ -3,6 +3,7 @@ package migrate
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"os"
@@ -10,21 +11,19 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 
 	"plattr.dev/plattr/internal/migrate/sqltext"
+	"plattr.dev/plattr/internal/sqlshell/libpq"
 )
 
 const (
-	// connectTimeout bounds one attempt to reach the server.
-	connectTimeout = 10 * time.Second
 	// lockPoll is how often a waiting run asks for the lock. It asks outside a transaction: a transaction that waits
 	// would hold up CREATE INDEX CONCURRENTLY of the run it waits for.
 	lockPoll = 200 * time.Millisecond
 	// lockSpace keeps our advisory locks apart from the application's own.
 	lockSpace = 0x706c6174
-	// cancelGrace is how long a cancelled statement may take to end before the connection is cut.
-	cancelGrace = 2 * time.Second
+	// cleanGrace bounds what is done after a run was cancelled: rolling back, recording what ran.
+	cleanGrace = 5 * time.Second
 )
 
 // connect opens the database with the schema first in the search path, whatever the role's own is.
@@ -33,33 +32,20 @@ func (o Options) connect(ctx context.Context) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := pgx.ConnectConfig(ctx, config)
-	if err != nil {
-		return nil, fmt.Errorf("connect to the database: %w", err)
-	}
-	return conn, nil
+	return libpq.Connect(ctx, config)
 }
 
 func (o Options) config() (*pgx.ConnConfig, error) {
-	config, err := pgx.ParseConfig(o.URL)
-	if err != nil {
-		return nil, fmt.Errorf("read the database's URL: %w", err)
-	}
-	// Prisma's ?schema= is no parameter of the server.
-	delete(config.RuntimeParams, "schema")
 	host, _ := os.Hostname()
-	config.RuntimeParams["application_name"] = fmt.Sprintf("plattr, process %d on %.30s", os.Getpid(), host)
+	config, err := libpq.Config(o.URL, fmt.Sprintf("plattr, process %d on %.30s", os.Getpid(), host))
+	if err != nil {
+		return nil, err
+	}
 	config.RuntimeParams["search_path"] = pgx.Identifier{o.Schema}.Sanitize() + ", extensions"
-	// Plans are not kept: the tables behind them change under this connection's own hands.
-	config.DefaultQueryExecMode = pgx.QueryExecModeExec
-	config.ConnectTimeout = connectTimeout
 	config.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) {
 		if n.Severity != "DEBUG" {
 			_, _ = fmt.Fprintf(o.Stderr, "%s: %s\n", n.Severity, n.Message)
 		}
-	}
-	config.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
-		return &pgconn.CancelRequestContextWatcherHandler{Conn: c, DeadlineDelay: cancelGrace}
 	}
 	return config, nil
 }
@@ -106,7 +92,7 @@ func (o Options) holder(ctx context.Context, conn *pgx.Conn) (*LockedError, erro
 		WHERE l.locktype = 'advisory' AND l.granted AND l.classid::bigint = $1 AND l.objid::bigint = $2 AND l.objsubid = 2
 			AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
 		int64(lockSpace), int64(uint32(lockKey(o.Schema)))).Scan(&held.Holder, &pid, &held.Since)
-	if err == pgx.ErrNoRows { //nolint:errorlint // Scan returns it unwrapped
+	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil //nolint:nilnil // no holder is an answer
 	}
 	if err != nil {
@@ -148,10 +134,4 @@ func resetSession(ctx context.Context, conn *pgx.Conn) error {
 		return fmt.Errorf("reset the session: %w", err)
 	}
 	return nil
-}
-
-func closeConn(conn *pgx.Conn) {
-	ctx, cancel := context.WithTimeout(context.Background(), cancelGrace)
-	defer cancel()
-	_ = conn.Close(ctx) // the server frees everything when the connection is gone, however it went
 }

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"plattr.dev/plattr/internal/sqlshell/libpq"
 )
 
 // toolGrace is how long a cancelled tool may take to end by itself.
@@ -68,7 +70,7 @@ func (r *toolRunner) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	defer closeConn(conn)
+	defer libpq.Close(conn)
 	names, _, err := r.applied(ctx, conn)
 	if err != nil {
 		return Status{}, err
@@ -104,7 +106,7 @@ func (r *toolRunner) Up(ctx context.Context) (Result, error) {
 	if err != nil {
 		return result, err
 	}
-	defer closeConn(conn)
+	defer libpq.Close(conn)
 	if err := r.lock(ctx, conn); err != nil {
 		return result, err
 	}

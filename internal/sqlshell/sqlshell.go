@@ -10,14 +10,13 @@ import (
 	"io"
 	"os"
 	"slices"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"golang.org/x/term"
 
 	"plattr.dev/plattr/internal/migrate/sqltext"
+	"plattr.dev/plattr/internal/sqlshell/libpq"
 )
 
 // The formats of results.
@@ -73,7 +72,7 @@ func Run(ctx context.Context, o Options) error {
 	if err := s.connect(ctx); err != nil {
 		return err
 	}
-	defer func() { s.close() }()
+	defer func() { libpq.Close(s.conn) }() // a session may have connected anew
 	if o.Command != "" {
 		return s.script(ctx, o.Command)
 	}
@@ -87,12 +86,6 @@ func Run(ctx context.Context, o Options) error {
 	return s.script(ctx, string(text))
 }
 
-const (
-	connectTimeout = 10 * time.Second
-	// cancelGrace is how long a cancelled statement may take to end before the connection is cut.
-	cancelGrace = 3 * time.Second
-)
-
 type shell struct {
 	Options
 	conn     *pgx.Conn
@@ -100,30 +93,15 @@ type shell struct {
 }
 
 func (s *shell) connect(ctx context.Context) error {
-	config, err := pgx.ParseConfig(s.URL)
+	config, err := libpq.Config(s.URL, "plattr db shell")
 	if err != nil {
-		return fmt.Errorf("read the database's URL: %w", err)
+		return err
 	}
-	delete(config.RuntimeParams, "schema") // Prisma's
-	config.RuntimeParams["application_name"] = "plattr db shell"
-	config.ConnectTimeout = connectTimeout
-	config.DefaultQueryExecMode = pgx.QueryExecModeExec
 	config.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) {
 		_, _ = fmt.Fprintf(s.Err, "%s: %s\n", n.Severity, n.Message)
 	}
-	config.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
-		return &pgconn.CancelRequestContextWatcherHandler{Conn: c, DeadlineDelay: cancelGrace}
-	}
-	if s.conn, err = pgx.ConnectConfig(ctx, config); err != nil {
-		return fmt.Errorf("connect to the database: %w", err)
-	}
-	return nil
-}
-
-func (s *shell) close() {
-	ctx, cancel := context.WithTimeout(context.Background(), cancelGrace)
-	defer cancel()
-	_ = s.conn.Close(ctx) // what is not committed is rolled back, however it ends
+	s.conn, err = libpq.Connect(ctx, config)
+	return err
 }
 
 // script runs statements until the first error.

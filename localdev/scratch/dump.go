@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"plattr.dev/plattr/internal/sqlshell/libpq"
 )
 
 // A dump is a zip archive: `manifest.json` (Manifest) and, for every table, `data/N.copy` with its rows as COPY writes
@@ -78,7 +80,7 @@ func Dump(ctx context.Context, url, schema string, migrations []Migration, w io.
 	if err != nil {
 		return Manifest{}, err
 	}
-	defer closeConn(conn)
+	defer libpq.Close(conn)
 	m := Manifest{
 		Format: dumpFormat, Created: time.Now().UTC(), Server: conn.PgConn().ParameterStatus("server_version"), Schema: schema,
 		Migrations: append([]Migration{}, migrations...),

@@ -83,7 +83,7 @@ func ServerMajor(ctx context.Context, url string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer closeConn(conn)
+	defer libpq.Close(conn)
 	var number int
 	if err := conn.QueryRow(ctx, "SELECT current_setting('server_version_num')::int / 10000").Scan(&number); err != nil {
 		return 0, fmt.Errorf("ask for the server's version: %w", err)

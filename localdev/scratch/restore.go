@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"plattr.dev/plattr/internal/sqlshell/libpq"
 )
 
 // Restore replaces the rows of every table of the schema by those of a dump, in one transaction: afterwards all of them
@@ -26,7 +28,7 @@ func Restore(ctx context.Context, url, schema string, migrations []Migration, r 
 	if err != nil {
 		return m, err
 	}
-	defer closeConn(conn)
+	defer libpq.Close(conn)
 	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, session); err != nil {
 			return err //nolint:wrapcheck // wrapped below

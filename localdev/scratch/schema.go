@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"plattr.dev/plattr/internal/sqlshell/libpq"
 )
 
 // ResetSchema drops everything that the application's role made, in a database that it may share with others: all
@@ -17,7 +19,7 @@ func ResetSchema(ctx context.Context, url, schema, migrationsSchema string) (int
 	if err != nil {
 		return 0, err
 	}
-	defer closeConn(conn)
+	defer libpq.Close(conn)
 	return emptySchemas(ctx, conn, schema, migrationsSchema)
 }
 

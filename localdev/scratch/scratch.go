@@ -19,6 +19,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"plattr.dev/plattr/internal/sqlshell/libpq"
 )
 
 // Options names one application's databases on one server.
@@ -127,7 +129,7 @@ func Drop(ctx context.Context, adminURL, name string) error {
 	if err != nil {
 		return err
 	}
-	defer closeConn(conn)
+	defer libpq.Close(conn)
 	return (&server{conn: conn}).drop(ctx, name)
 }
 
@@ -186,9 +188,9 @@ func open(ctx context.Context, o Options) (*server, error) {
 	return s, nil
 }
 
-func (s *server) close() { closeConn(s.conn) }
+func (s *server) close() { libpq.Close(s.conn) }
 
-// lock waits for other resets of this database. Dropping a database waits for no transaction, so one statement may.
+// lock waits for other resets of this database.
 func (s *server) lock(ctx context.Context) error {
 	for told := false; ; {
 		var got bool
@@ -210,36 +212,20 @@ func (s *server) lock(ctx context.Context) error {
 	}
 }
 
-const (
-	connectTimeout = 10 * time.Second
-	lockPoll       = 100 * time.Millisecond
-	closeGrace     = 2 * time.Second
-)
+// lockPoll is how often a waiting run asks for the lock. It asks anew, rather than wait in one statement, so that it can
+// be cancelled and says what it waits for.
+const lockPoll = 100 * time.Millisecond
 
 // connect opens a URL, in another database if one is named.
 func connect(ctx context.Context, url, database string) (*pgx.Conn, error) {
-	config, err := pgx.ParseConfig(url)
+	config, err := libpq.Config(url, fmt.Sprintf("plattr reset, process %d", os.Getpid()))
 	if err != nil {
-		return nil, fmt.Errorf("read the database's URL: %w", err)
+		return nil, err
 	}
-	delete(config.RuntimeParams, "schema") // Prisma's
 	if database != "" {
 		config.Database = database
 	}
-	config.ConnectTimeout = connectTimeout
-	config.DefaultQueryExecMode = pgx.QueryExecModeExec // nothing here runs often enough for a plan
-	config.RuntimeParams["application_name"] = fmt.Sprintf("plattr reset, process %d", os.Getpid())
-	conn, err := pgx.ConnectConfig(ctx, config)
-	if err != nil {
-		return nil, fmt.Errorf("connect to the database: %w", err)
-	}
-	return conn, nil
-}
-
-func closeConn(conn *pgx.Conn) {
-	ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
-	defer cancel()
-	_ = conn.Close(ctx) // the server frees everything when the connection is gone, however it went
+	return libpq.Connect(ctx, config)
 }
 
 func quote(name ...string) string { return pgx.Identifier(name).Sanitize() }

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"plattr.dev/plattr/internal/sqlshell/libpq"
 )
 
 // server is the administrator's connection while it holds the application's lock.
@@ -216,7 +218,7 @@ func (s *server) empty(ctx context.Context, database string) error {
 	if err != nil {
 		return err
 	}
-	defer closeConn(conn)
+	defer libpq.Close(conn)
 	var owner string
 	err = conn.QueryRow(ctx, "SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = $1", s.Schema).Scan(&owner)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -256,7 +258,7 @@ func (s *server) bootstrap(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer closeConn(conn)
+	defer libpq.Close(conn)
 	var sum string
 	if err := conn.QueryRow(ctx, "SELECT md5(("+bootstrapState+"))", s.Schema, s.MigrationsSchema).Scan(&sum); err != nil {
 		return "", fmt.Errorf("read the rights in database %s: %w", s.Database, err)

@@ -54,3 +54,19 @@ func TestInDatabase(t *testing.T) {
 		t.Errorf("%s, %v", got, err)
 	}
 }
+
+func TestConnectErrorsAreOneLineWithoutThePassword(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]string{
+		"postgres://me:hunter2@127.0.0.1:1/d": "connect to database d at 127.0.0.1:1 as me: connect: connection refused",
+		"postgres://me:hunter2@127.0.0.1:x/d": "read the database's URL: ",
+	} {
+		config, err := libpq.Config(url, "test")
+		if err == nil {
+			_, err = libpq.Connect(t.Context(), config)
+		}
+		if err == nil || !strings.HasPrefix(err.Error(), want) || strings.ContainsAny(err.Error(), "\n") || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}
