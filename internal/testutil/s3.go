@@ -57,7 +57,7 @@ var sharedS3 = sync.OnceValues(func() (*S3Server, error) {
 // own. It ends with the test binary.
 func S3(t testing.TB) *S3Server {
 	t.Helper()
-	Require(t, !testing.Short(), "a real S3 server is not for short tests")
+	requireS3(t)
 	s, err := sharedS3()
 	if err != nil {
 		t.Fatalf("start an S3 server: %v", err)
@@ -68,7 +68,7 @@ func S3(t testing.TB) *S3Server {
 // NewS3 starts an S3 server of the test's own, which may be killed and started again.
 func NewS3(t testing.TB) *S3Server {
 	t.Helper()
-	Require(t, !testing.Short(), "a real S3 server is not for short tests")
+	requireS3(t)
 	s, err := newS3(t.TempDir())
 	if err == nil {
 		err = s.Start()
@@ -78,6 +78,13 @@ func NewS3(t testing.TB) *S3Server {
 	}
 	t.Cleanup(s.Kill)
 	return s
+}
+
+func requireS3(t testing.TB) {
+	t.Helper()
+	Require(t, !testing.Short(), "a real S3 server is not for short tests")
+	_, err := exec.LookPath("go")
+	Require(t, err == nil, "the S3 server is built with go, which is not on PATH")
 }
 
 // newS3 prepares a server on dir; remove are the folders that it takes with it when its parent ends.

@@ -150,7 +150,10 @@ func readBucket(ctx context.Context, c *client, op embedded.Op, id string, state
 	if err != nil {
 		return state, err
 	}
-	if !found || tags[markKey] != op.Owner && !op.Import {
+	if found && op.Import && tags[markKey] != op.Owner {
+		return state, refuse("bucket", id, tags[markKey], op.Owner)
+	}
+	if !found || tags[markKey] != op.Owner {
 		return state, embedded.ErrGone
 	}
 	in := state.bucketArgs

@@ -249,6 +249,9 @@ func runLifecycle(t *testing.T, s *testutil.S3Server, tc lifecycle) {
 	}
 	th = again
 	same(t, th, in)
+	imported := *th
+	imported.Inputs, imported.Outputs = nil, nil
+	same(t, &imported, in)
 	if got := th.Diff(changed); !slices.Equal(got, tc.wantDiff) {
 		t.Errorf("diff of the change: %q, want %q", got, tc.wantDiff)
 	}

@@ -88,3 +88,16 @@ func TestNotImplemented(t *testing.T) {
 	_, err = p.Create(t, encryptionToken, encryptionInputs("AES256")(name, ""))
 	wantError(t, err, "encryption", name, "has no such feature (NotImplemented)")
 }
+
+// TestServerWithoutCreateTags: moto ignores the tags of CreateBucket, as other servers do; the mark comes second.
+func TestServerWithoutCreateTags(t *testing.T) {
+	t.Parallel()
+	s, name := testutil.Moto(t), unique(t, "second")
+	makeBucket(t, newProvider(t, s, "mine"), name)
+	res, err := admin(s).GetBucketTagging(t.Context(), &s3.GetBucketTaggingInput{Bucket: &name})
+	if err != nil || len(res.TagSet) != 1 || aws.ToString(res.TagSet[0].Value) != "plattr/mine" {
+		t.Errorf("the bucket's tags are %v: %v", res, err)
+	}
+	_, err = newProvider(t, s, "theirs").Create(t, bucketToken, props{"bucket": name})
+	wantError(t, err, "belongs to stack plattr/mine")
+}

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 
 	"plattr.dev/plattr/internal/testutil"
 )
@@ -27,6 +28,8 @@ func TestBucketOfAnotherStack(t *testing.T) {
 	if foreign.Refresh() {
 		t.Error("another stack's bucket was read as one's own")
 	}
+	_, err = theirs.Read(t.Context(), plugin.ReadRequest{URN: foreign.URN, ID: bucket.ID})
+	wantError(t, err, `bucket "`+name+`" belongs to stack plattr/mine`)
 	if err := foreign.Update(props{"bucket": name, "tags": props{"a": "b"}}); err == nil {
 		t.Error("another stack's bucket was updated")
 	}

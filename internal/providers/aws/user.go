@@ -6,6 +6,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -70,12 +71,10 @@ func createUser(ctx context.Context, c *client, op embedded.Op, in userArgs) (st
 		return "", userState{}, c.fail(err, "create user %q", in.Name)
 	}
 	// Read back also after a success: whether the server kept the mark decides whether the user is ours.
-	user, now, found, err := c.user(ctx, in.Name)
+	user, now, err := c.awaitUser(ctx, in.Name)
 	switch {
 	case err != nil:
 		return "", userState{}, err
-	case !found:
-		return "", userState{}, fmt.Errorf("user %q was created and is gone already", in.Name)
 	case now[markKey] != op.Owner:
 		return "", userState{}, refuse("user", in.Name, now[markKey], op.Owner)
 	}
@@ -83,6 +82,28 @@ func createUser(ctx context.Context, c *client, op embedded.Op, in userArgs) (st
 		return "", userState{}, err
 	}
 	return in.Name, stateOfUser(in, user, now), nil
+}
+
+// How long and how often to look for a user that was just created: on AWS it may take seconds until all of IAM knows.
+const (
+	visibleWithin = 30 * time.Second
+	lookEvery     = 500 * time.Millisecond
+)
+
+func (c *client) awaitUser(ctx context.Context, name string) (iamtypes.User, map[string]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, visibleWithin)
+	defer cancel()
+	for {
+		user, tags, found, err := c.user(ctx, name)
+		if err != nil || found {
+			return user, tags, err
+		}
+		select {
+		case <-ctx.Done():
+			return user, nil, fmt.Errorf("user %q was created but does not show within %v", name, visibleWithin)
+		case <-time.After(lookEvery):
+		}
+	}
 }
 
 // tagUser gives a user these tags instead of those it has now; the provider's own about its keys stay.
@@ -128,7 +149,10 @@ func readUser(ctx context.Context, c *client, op embedded.Op, id string, state u
 	if err != nil {
 		return state, err
 	}
-	if !found || tags[markKey] != op.Owner && !op.Import {
+	if found && op.Import && tags[markKey] != op.Owner {
+		return state, refuse("user", id, tags[markKey], op.Owner)
+	}
+	if !found || tags[markKey] != op.Owner {
 		return state, embedded.ErrGone
 	}
 	in := state.userArgs
