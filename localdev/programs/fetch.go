@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -150,17 +151,18 @@ func runClient(ctx context.Context, out string, s Source) error {
 	var text bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &text, &text
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("%s: %w%s", s.Client, err, lastLine(text.String()))
+		return fmt.Errorf("%s: %w%s", s.Client, err, cause(text.String()))
 	}
 	return nil
 }
 
-// lastLine returns the last line of a client's output that says something, as the tail of an error.
-func lastLine(text string) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	for i := len(lines) - 1; i >= 0; i-- {
-		if l := strings.TrimSpace(lines[i]); strings.ContainsAny(l, "abcdefghijklmnopqrstuvwxyz") {
-			return fmt.Sprintf(": %.200s", l)
+// cause returns the first line in which a client complains, as the end of an error.
+func cause(text string) string {
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(regexp.MustCompile(`\x1b\[[0-9;]*m`).ReplaceAllString(line, ""))
+		low := strings.ToLower(line)
+		if strings.Contains(low, "error") && !strings.HasPrefix(low, "npm error code") {
+			return fmt.Sprintf(": %.200s", strings.TrimPrefix(line, "[ERROR] "))
 		}
 	}
 	return ""

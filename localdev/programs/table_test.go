@@ -90,3 +90,17 @@ func TestCacheDir(t *testing.T) {
 		t.Errorf("CacheDir() without HOME = %v, want an error that names it", err)
 	}
 }
+
+func TestCause(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"\x1b[0m\x1b[0m[ERROR] no such artifact -> [Help 1]\n[ERROR] more\n": ": no such artifact -> [Help 1]",
+		"npm error code E404\nnpm error 404 No match found\n":                ": npm error 404 No match found",
+		"ERROR: No matching distribution\n":                                  ": ERROR: No matching distribution",
+		"":                                                                   "",
+	} {
+		if got := cause(text); got != want {
+			t.Errorf("cause(%q) = %q, want %q", text, got, want)
+		}
+	}
+}
