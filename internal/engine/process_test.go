@@ -34,6 +34,7 @@ type childRun struct {
 	Names        []string // the files to declare; none: destroy
 	Content      string
 	Slow         string
+	Lag          string // of the first create
 }
 
 func TestMain(m *testing.M) {
@@ -75,7 +76,7 @@ func (c childRun) program() pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error {
 		var last pulumi.Resource
 		for i, name := range c.Names {
-			inputs := pulumi.Map{"content": pulumi.String(c.Content), "slow": pulumi.String(c.Slow)}
+			inputs := pulumi.Map{"content": pulumi.String(c.Content), "slow": pulumi.String(c.Slow), "lag": pulumi.String(c.Lag)}
 			var opts []pulumi.ResourceOption
 			if last != nil && i%2 == 1 {
 				opts = append(opts, pulumi.DependsOn([]pulumi.Resource{last}))
@@ -132,8 +133,10 @@ func waitFor(t testing.TB, what string, ok func() bool) {
 func TestLock(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	cmd := p.child("dev", []string{"a"}, "1", "30s").start(t)
-	waitFor(t, "the lock of the other process", func() bool { return len(p.locks(t, "dev")) > 0 })
+	run := p.child("dev", []string{"a"}, "1", "")
+	run.Lag = "30s"
+	cmd := run.start(t)
+	waitFor(t, "the other process", func() bool { f, _ := enginetest.Files(p.files); return len(f) > 0 })
 
 	_, err := p.Up(t.Context(), "dev", files(map[string]string{"a": "1"}), engine.RunOptions{})
 	var locked *engine.LockedError
@@ -264,35 +267,70 @@ func TestKilled(t *testing.T) {
 	p := newPlace(t)
 	names := []string{"a", "b", "c", "d", "e", "f"}
 	for i := range kills {
-		content := strconv.Itoa(i)
-		steps := map[string]childRun{
-			"up":      p.child("dev", names, "first "+content, "10ms"),
-			"change":  p.child("dev", names[:4], "second "+content, "10ms"),
-			"destroy": p.child("dev", nil, "", ""),
+		killed, next := p.randomRun(random, names, i), p.randomRun(random, names, i)
+		cmd := killed.start(t)
+		delay := time.Duration(random.IntN(400)) * time.Millisecond
+		time.AfterFunc(delay, func() { _ = cmd.Process.Signal(syscall.SIGKILL) })
+		_ = cmd.Wait()
+		if err := next.run(t.Context()); err != nil {
+			t.Fatalf("%d: %v, killed after %v, then %v: %v", i, killed.Names, delay, next.Names, err)
 		}
-		for _, verb := range []string{"up", "change", "destroy"} {
-			run := steps[verb]
-			cmd := run.start(t)
-			delay := time.Duration(random.IntN(400)) * time.Millisecond
-			time.AfterFunc(delay, func() { _ = cmd.Process.Signal(syscall.SIGKILL) })
-			_ = cmd.Wait()
-			if err := run.run(t.Context()); err != nil {
-				t.Fatalf("%s %d: the run after the kill at %v: %v", verb, i, delay, err)
-			}
-			want := map[string]string{}
-			for _, n := range run.Names {
-				want[n] = run.Content
-			}
-			wantFiles(t, p, want)
-			if t.Failed() {
-				t.Fatalf("%s %d, killed at %v", verb, i, delay)
-			}
+		want := map[string]string{}
+		for _, n := range next.Names {
+			want[n] = next.Content
+		}
+		wantFiles(t, p, want)
+		if t.Failed() {
+			t.Fatalf("%d: %v, killed after %v, then %v", i, killed.Names, delay, next.Names)
 		}
 	}
+	if err := p.child("dev", nil, "", "").run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantFiles(t, p, map[string]string{})
 	if err := p.Remove(t.Context(), "dev"); err != nil {
 		t.Fatal(err)
 	}
 	wantStateFiles(t, p, "key", "key.derived", ".pulumi/meta.yaml")
+}
+
+// randomRun declares some of the files, or none: a destroy.
+func (p place) randomRun(random *rand.Rand, names []string, i int) childRun {
+	var some []string
+	if random.IntN(4) > 0 {
+		for _, n := range names {
+			if random.IntN(2) == 0 {
+				some = append(some, n)
+			}
+		}
+	}
+	return p.child("dev", some, fmt.Sprintf("%d-%d", i, random.IntN(2)), "10ms")
+}
+
+// TestCancelledThenDestroyed cancels a create whose effect is there already: destroy must find it.
+func TestCancelledThenDestroyed(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		waitFor(t, "the file", func() bool { f, _ := enginetest.Files(p.files); return len(f) > 0 })
+		cancel()
+	}()
+	_, err := p.Up(ctx, "dev", func(ctx *pulumi.Context) error {
+		_, err := enginetest.NewFile(ctx, "a", pulumi.Map{"lag": pulumi.String("20s")})
+		return err
+	}, engine.RunOptions{})
+	if !errors.Is(err, engine.ErrCancelled) {
+		t.Errorf("up: %v, want ErrCancelled", err)
+	}
+	wantFiles(t, p, map[string]string{"a": ""})
+	if _, err := p.Preview(t.Context(), "dev", files(nil), engine.RunOptions{}); err != nil {
+		t.Errorf("preview: %v", err)
+	}
+	if _, err := p.Destroy(t.Context(), "dev", engine.RunOptions{Remove: true}); err != nil {
+		t.Fatal(err)
+	}
+	wantFiles(t, p, map[string]string{})
 }
 
 // TestDamagedState tears the state as a kill in the middle of a write, or a full disk, would.

@@ -305,7 +305,7 @@ func (s *session) stackExport(ctx context.Context, _ []string) error {
 		return err
 	}
 	if s.flag("show-secrets") {
-		snap, err := r.State.Load(ctx, ref, r.Keys)
+		snap, _, err := r.State.Load(ctx, ref, r.Keys)
 		if err != nil {
 			return err
 		}

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/blang/semver"
@@ -31,21 +30,21 @@ const (
 )
 
 // Provider serves files of a directory. Inputs: name (changing it replaces the resource), content, fail (the text of an
-// error with which Create and Update end), slow (a duration that they take).
+// error with which Create and Update end), slow (a duration that they take), lag (a duration for which the first Create
+// goes on after its effect).
 type Provider struct {
 	plugin.UnimplementedProvider
 
 	dir    string
 	ctx    context.Context //nolint:containedctx // the provider's life, ended by SignalCancellation
 	cancel context.CancelFunc
-	mu     *sync.Mutex
 }
 
 // New returns the factory of a provider for the files in dir.
 func New(dir string) func() plugin.Provider {
 	return func() plugin.Provider {
 		ctx, cancel := context.WithCancel(context.Background())
-		return &Provider{dir: dir, ctx: ctx, cancel: cancel, mu: &sync.Mutex{}}
+		return &Provider{dir: dir, ctx: ctx, cancel: cancel}
 	}
 }
 
@@ -197,11 +196,18 @@ func (p *Provider) Create(ctx context.Context, req plugin.CreateRequest) (plugin
 		return failed, err
 	}
 	name := text(req.Properties, "name")
-	if old, err := read(p.dir, name); err == nil && old.URN != string(req.URN) {
+	old, err := read(p.dir, name)
+	if err == nil && old.URN != string(req.URN) {
 		return failed, fmt.Errorf("file %s belongs to %s", name, old.URN)
 	}
+	taken := err == nil
 	if err := write(p.dir, name, file{URN: string(req.URN), Content: text(req.Properties, "content")}); err != nil {
 		return failed, err
+	}
+	if lag := text(req.Properties, "lag"); lag != "" && !taken {
+		if err := p.work(ctx, resource.PropertyMap{"slow": resource.NewProperty(lag)}); err != nil {
+			return failed, err
+		}
 	}
 	return plugin.CreateResponse{ID: resource.ID(name), Properties: state(req.Properties), Status: resource.StatusOK}, nil
 }

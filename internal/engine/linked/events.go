@@ -59,7 +59,7 @@ func (r *references) GetStackOutputs(
 	if err != nil {
 		return nil, err
 	}
-	snap, err := r.dir.Load(ctx, ref, r.keys)
+	snap, _, err := r.dir.Load(ctx, ref, r.keys)
 	if err != nil {
 		return nil, fmt.Errorf("stack reference: %w", err)
 	}
@@ -71,7 +71,7 @@ func (r *references) GetStackResourceOutputs(ctx context.Context, name string) (
 	if err != nil {
 		return nil, err
 	}
-	snap, err := r.dir.Load(ctx, ref, r.keys)
+	snap, _, err := r.dir.Load(ctx, ref, r.keys)
 	if err != nil {
 		return nil, fmt.Errorf("stack reference: %w", err)
 	}

@@ -64,11 +64,15 @@ func (h *host) Provider(descriptor workspace.PackageDescriptor) (plugin.Provider
 	if !ok {
 		return nil, fmt.Errorf("no provider for package %q in this program", descriptor.Name)
 	}
+	return h.start(factory), nil
+}
+
+func (h *host) start(factory func() plugin.Provider) plugin.Provider {
 	p := factory()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.running[p] = struct{}{}
-	return p, nil
+	return p
 }
 
 func (h *host) CloseProvider(p plugin.Provider) error {

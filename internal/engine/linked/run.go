@@ -98,7 +98,7 @@ func (r *Runner) Run(ctx context.Context, req Request) (Outcome, error) {
 }
 
 func (r *Runner) locked(ctx context.Context, req Request) (Outcome, error) {
-	snap, err := r.load(ctx, req)
+	snap, fresh, err := r.load(ctx, req)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -108,7 +108,7 @@ func (r *Runner) locked(ctx context.Context, req Request) (Outcome, error) {
 			return Outcome{}, err
 		}
 	}
-	u := &update{runner: r, req: req, snap: snap, manager: manager}
+	u := &update{runner: r, req: req, snap: snap, manager: manager, written: !fresh}
 	start := time.Now()
 	changes, runErr := u.run(ctx)
 	out := Outcome{Changes: changes, Program: u.programErr}
@@ -123,30 +123,30 @@ func (r *Runner) locked(ctx context.Context, req Request) (Outcome, error) {
 	recordErr := r.State.Record(req.Stack, backend.UpdateInfo{
 		Kind: req.Kind, StartTime: start.Unix(), EndTime: time.Now().Unix(), Message: req.Message,
 		Environment: map[string]string{}, Config: req.Config, Result: result, ResourceChanges: changes,
-	})
+	}, u.written)
 	if runErr != nil {
 		return out, runErr
 	}
 	return out, recordErr
 }
 
-// load reads the stack and forgets the creates that a killed run left pending: the resource is looked for by the next
-// create, which takes over what is there. Nobody has to answer a question.
-func (r *Runner) load(ctx context.Context, req Request) (*deploy.Snapshot, error) {
-	snap, err := r.State.Load(ctx, req.Stack, r.Keys)
+// load reads the stack, and makes it for an update. Fresh says that the state's file is as this run would write it.
+func (r *Runner) load(ctx context.Context, req Request) (snap *deploy.Snapshot, fresh bool, err error) {
+	snap, damaged, err := r.State.Load(ctx, req.Stack, r.Keys)
 	if errors.Is(err, state.ErrNoStack) && req.Kind == apitype.UpdateUpdate {
 		if req.DryRun {
-			return nil, nil
+			return nil, false, nil
 		}
-		return nil, r.State.Create(req.Stack)
+		return nil, false, r.State.Create(req.Stack)
 	}
-	if err != nil {
-		return nil, err
+	if err != nil || snap == nil {
+		return nil, false, err
 	}
-	if snap != nil {
-		snap.PendingOperations = nil
+	fresh = !damaged && len(snap.PendingOperations) == 0
+	if !fresh && !req.DryRun {
+		err = r.State.Sweep(req.Stack)
 	}
-	return snap, nil
+	return snap, fresh, err
 }
 
 // managerOf returns the secrets manager that the stack has, or a new one for a new stack.
@@ -170,8 +170,12 @@ type update struct {
 
 	mu         sync.Mutex // guards what follows, and the order of events
 	closed     bool
+	closing    bool
+	written    bool
 	last       *deploy.Snapshot
 	programErr error
+
+	interrupted []resource.Operation
 }
 
 func (u *update) run(ctx context.Context) (display.ResourceChanges, error) {
@@ -186,6 +190,9 @@ func (u *update) run(ctx context.Context) (display.ResourceChanges, error) {
 	case u.req.Client != "":
 		h.runtime = newRuntime(remote(u.req.Client, h.ServerAddr()))
 	}
+	if err := u.finish(ctx, h); err != nil {
+		return nil, err
+	}
 	canceller, stop := follow(ctx)
 	defer stop()
 	events, drained := u.drain()
@@ -193,16 +200,16 @@ func (u *update) run(ctx context.Context) (display.ResourceChanges, error) {
 		Cancel: canceller, Events: events, PluginManager: noPlugins{},
 		BackendClient: &references{dir: u.runner.State, keys: u.runner.Keys, project: u.req.Stack.Project},
 	}
-	var snapshots *backend.SnapshotManager
 	if !u.req.DryRun {
-		snapshots = backend.NewSnapshotManager(u, u.manager, u.snap)
-		ectx.SnapshotManager = snapshots
+		manager := backend.NewSnapshotManager(u, u.manager, u.snap)
+		ectx.SnapshotManager = &snapshots{SnapshotManager: manager, update: u, ctx: ctx}
 	}
 	changes, err := u.execute(ectx, h)
 	close(events)
 	<-drained
-	if snapshots != nil {
-		if closeErr := snapshots.Close(); closeErr != nil {
+	if ectx.SnapshotManager != nil {
+		u.setClosing()
+		if closeErr := ectx.SnapshotManager.Close(); closeErr != nil {
 			err = errors.Join(err, fmt.Errorf("write state: %w", closeErr))
 		}
 	}
@@ -248,12 +255,25 @@ func (u *update) execute(ectx *engine.Context, h *host) (display.ResourceChanges
 	return changes, err
 }
 
-// Save makes update the persister of the snapshot manager.
+// Save makes update the persister of the snapshot manager. The manager puts off writes that change nothing and does
+// them all at its end; when nothing else was written before and nothing was refreshed, that one is not needed either.
 func (u *update) Save(snap *deploy.Snapshot) error {
 	u.mu.Lock()
 	u.last = snap
+	snap.PendingOperations = append(snap.PendingOperations, u.interrupted...)
+	unchanged := u.closing && !u.written && u.req.Kind == apitype.UpdateUpdate && !u.req.Refresh
+	u.written = u.written || !unchanged
 	u.mu.Unlock()
+	if unchanged {
+		return nil
+	}
 	return u.runner.State.Save(u.req.Stack, snap)
+}
+
+func (u *update) setClosing() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.closing = true
 }
 
 func (u *update) saved() *deploy.Snapshot {

@@ -21,7 +21,7 @@ const Masked = "[secret]"
 
 // Outputs returns what the stack's program exported in its last run.
 func (r *Runner) Outputs(ctx context.Context, ref state.Ref) (resource.PropertyMap, error) {
-	snap, err := r.State.Load(ctx, ref, r.Keys)
+	snap, _, err := r.State.Load(ctx, ref, r.Keys)
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +30,7 @@ func (r *Runner) Outputs(ctx context.Context, ref state.Ref) (resource.PropertyM
 
 // Manager returns the secrets manager of a stack; one that was never deployed gets a new one.
 func (r *Runner) Manager(ctx context.Context, ref state.Ref) (secrets.Manager, error) {
-	snap, err := r.State.Load(ctx, ref, r.Keys)
+	snap, _, err := r.State.Load(ctx, ref, r.Keys)
 	if err != nil {
 		return nil, err
 	}

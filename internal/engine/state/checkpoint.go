@@ -2,7 +2,6 @@ package state
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -27,47 +26,57 @@ func (d *Dir) Create(ref Ref) error {
 	return d.save(ref, chk)
 }
 
-// Load reads a stack's snapshot: nil when nothing was ever deployed, [ErrNoStack] when there is no such stack.
-func (d *Dir) Load(ctx context.Context, ref Ref, provider secrets.Provider) (*deploy.Snapshot, error) {
-	chk, _, _, err := d.checkpoint(ref)
+// Load reads a stack's snapshot: nil when nothing was ever deployed, [ErrNoStack] when there is no such stack. Damaged
+// says that it comes from a copy, because a kill or a full disk tore the file itself.
+func (d *Dir) Load(ctx context.Context, ref Ref, provider secrets.Provider) (snap *deploy.Snapshot, damaged bool, err error) {
+	chk, err := d.checkpoint(ref)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	snap, err := stack.DeserializeCheckpoint(ctx, provider, chk)
+	snap, err = stack.DeserializeCheckpoint(ctx, provider, chk.CheckpointV3)
 	if err != nil {
-		return nil, fmt.Errorf("read stack %s: %w", ref.Stack, err)
+		return nil, false, fmt.Errorf("read stack %s: %w", ref.Stack, err)
 	}
 	if err := snap.VerifyIntegrity(); err != nil {
-		return nil, fmt.Errorf("read stack %s: %w", ref.Stack, err)
+		return nil, false, fmt.Errorf("read stack %s: %w", ref.Stack, err)
 	}
-	return snap, nil
+	return snap, chk.copied, nil
 }
 
-// checkpoint reads the stack's file or, when a kill or a full disk tore it, the newest copy that is whole. What the
-// copy does not know is found again by the next run: Create takes over what the same stack made before.
-func (d *Dir) checkpoint(ref Ref) (*apitype.CheckpointV3, int, []string, error) {
+// checkpoint is a stack's file, decoded.
+type checkpoint struct {
+	*apitype.CheckpointV3
+	version  int
+	features []string
+	copied   bool
+}
+
+// checkpoint reads the stack's file or, when that is torn, the newest copy that is whole. What the copy does not know is
+// found again by the next run: Create takes over what the same stack made before.
+func (d *Dir) checkpoint(ref Ref) (checkpoint, error) {
 	file := d.stackFile(ref)
 	raw, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, 0, nil, fmt.Errorf("stack %s: %w", ref.Stack, ErrNoStack)
+		return checkpoint{}, fmt.Errorf("stack %s: %w", ref.Stack, ErrNoStack)
 	}
 	if err != nil {
-		return nil, 0, nil, fmt.Errorf("read stack %s: %w", ref.Stack, err)
+		return checkpoint{}, fmt.Errorf("read stack %s: %w", ref.Stack, err)
 	}
-	chk, version, features, torn := decode(raw)
+	chk, torn := decode(raw)
 	if torn == nil {
-		return chk, version, features, nil
+		return chk, nil
 	}
 	for _, copied := range d.copies(ref) {
 		raw, err := os.ReadFile(copied)
 		if err != nil {
 			continue
 		}
-		if chk, version, features, err := decode(raw); err == nil {
-			return chk, version, features, nil
+		if chk, err := decode(raw); err == nil {
+			chk.copied = true
+			return chk, nil
 		}
 	}
-	return nil, 0, nil, fmt.Errorf("read stack %s: %s is damaged and has no copy: %w", ref.Stack, file, torn)
+	return checkpoint{}, fmt.Errorf("read stack %s: %s is damaged and has no copy: %w", ref.Stack, file, torn)
 }
 
 // copies lists the stack's other files, newest first.
@@ -89,11 +98,12 @@ func (d *Dir) copies(ref Ref) []string {
 	return files
 }
 
-func decode(raw []byte) (*apitype.CheckpointV3, int, []string, error) {
-	if !json.Valid(raw) {
-		return nil, 0, nil, errors.New("not valid JSON")
+func decode(raw []byte) (checkpoint, error) {
+	if len(raw) == 0 {
+		return checkpoint{}, errors.New("the file is empty")
 	}
-	return stack.UnmarshalVersionedCheckpointToLatestCheckpoint(encoding.JSON, raw)
+	chk, version, features, err := stack.UnmarshalVersionedCheckpointToLatestCheckpoint(encoding.JSON, raw)
+	return checkpoint{CheckpointV3: chk, version: version, features: features}, err
 }
 
 // Save writes a stack's snapshot. It is what backend.SnapshotManager calls after each step.
@@ -125,7 +135,7 @@ func (d *Dir) save(ref Ref, chk *apitype.VersionedCheckpoint) error {
 
 // Export returns a stack's deployment as it is stored: secrets stay encrypted.
 func (d *Dir) Export(ref Ref) (apitype.UntypedDeployment, error) {
-	chk, version, features, err := d.checkpoint(ref)
+	chk, err := d.checkpoint(ref)
 	if err != nil {
 		return apitype.UntypedDeployment{}, err
 	}
@@ -133,12 +143,12 @@ func (d *Dir) Export(ref Ref) (apitype.UntypedDeployment, error) {
 	if err != nil {
 		return apitype.UntypedDeployment{}, fmt.Errorf("export stack %s: %w", ref.Stack, err)
 	}
-	return apitype.UntypedDeployment{Version: version, Features: features, Deployment: raw}, nil
+	return apitype.UntypedDeployment{Version: chk.version, Features: chk.features, Deployment: raw}, nil
 }
 
 // Count returns how many resources a stack has.
 func (d *Dir) Count(ref Ref) (int, error) {
-	chk, _, _, err := d.checkpoint(ref)
+	chk, err := d.checkpoint(ref)
 	if err != nil || chk.Latest == nil {
 		return 0, err
 	}

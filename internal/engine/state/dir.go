@@ -151,11 +151,31 @@ func (d *Dir) Remove(ref Ref) error {
 	for _, dir := range []string{d.historyDir(ref), d.backupDir(ref)} {
 		errs = append(errs, os.RemoveAll(dir))
 	}
+	errs = append(errs, d.Sweep(ref))
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("remove stack %s: %w", ref.Stack, err)
 	}
 	for _, dir := range []string{filepath.Dir(file), filepath.Dir(d.historyDir(ref)), filepath.Dir(d.backupDir(ref))} {
 		_ = os.Remove(dir) // the project's folder goes with its last stack; another stack's files keep it
+	}
+	return nil
+}
+
+// Sweep deletes what writes of killed processes left. The caller holds the stack's lock.
+func (d *Dir) Sweep(ref Ref) error {
+	prefix := tempPrefix(d.stackFile(ref))
+	files, err := filepath.Glob(filepath.Join(filepath.Dir(d.stackFile(ref)), prefix+"*"))
+	if err != nil {
+		return fmt.Errorf("sweep stack %s: %w", ref.Stack, err)
+	}
+	for _, f := range files {
+		// Digits alone follow: else it is the temporary file of a stack whose name begins like ours.
+		if strings.Trim(strings.TrimPrefix(filepath.Base(f), prefix), "0123456789") != "" {
+			continue
+		}
+		if err := os.Remove(f); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("sweep stack %s: %w", ref.Stack, err)
+		}
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ func write(path string, data []byte, sync bool) (err error) {
 
 // createTemp makes the temporary file beside path (mode 0600), and the folders to it when they are absent.
 func createTemp(path string) (*os.File, error) {
-	dir, pattern := filepath.Dir(path), "."+filepath.Base(path)+".tmp*"
+	dir, pattern := filepath.Dir(path), tempPrefix(path)+"*"
 	for {
 		tmp, err := os.CreateTemp(dir, pattern)
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -44,6 +44,8 @@ func createTemp(path string) (*os.File, error) {
 		}
 	}
 }
+
+func tempPrefix(path string) string { return "." + filepath.Base(path) + ".tmp" }
 
 // keep gives the content of a file a second name. No copy is needed, because files are replaced, never changed.
 func keep(file, name string) error {

@@ -16,11 +16,13 @@ import (
 // kept is how many runs a stack's history holds. The stock CLI never forgets; a developer's laptop should.
 const kept = 100
 
-// Record ends a run: the state is brought to the disk, and history and backup get their entry.
-func (d *Dir) Record(ref Ref, info backend.UpdateInfo) error {
+// Record ends a run: history and backup get their entry, and a state that was written is brought to the disk.
+func (d *Dir) Record(ref Ref, info backend.UpdateInfo, written bool) error {
 	file, stamp := d.stackFile(ref), time.Now().UnixNano()
-	if err := sync(file); err != nil {
-		return fmt.Errorf("record run of stack %s: %w", ref.Stack, err)
+	if written {
+		if err := sync(file); err != nil {
+			return fmt.Errorf("record run of stack %s: %w", ref.Stack, err)
+		}
 	}
 	raw, err := encoding.JSON.Marshal(&info)
 	if err != nil {
