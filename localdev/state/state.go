@@ -21,6 +21,9 @@ import (
 // marker is the file that tells a state folder from any other, so that Destroy cannot delete something else.
 const marker = ".plattr-state"
 
+// rootPath is the state folder when root runs plattr, and the home of the user who then runs the services.
+const rootPath = "/var/lib/plattr"
+
 // Dir is an open state folder.
 type Dir struct {
 	Path string // absolute
@@ -52,7 +55,7 @@ func Path(getenv func(string) string) (string, error) {
 		return filepath.Abs(dir)
 	}
 	if os.Geteuid() == 0 {
-		return "/var/lib/plattr", nil
+		return rootPath, nil
 	}
 	if dir := getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "plattr"), nil
@@ -73,7 +76,7 @@ func Open(ctx context.Context, getenv func(string) string) (Dir, error) {
 	}
 	d := Dir{Path: path}
 	if os.Geteuid() == 0 {
-		if d.Service, err = serviceUser(ctx, getenv, path); err != nil {
+		if d.Service, err = serviceUser(ctx, getenv); err != nil {
 			return Dir{}, err
 		}
 	}

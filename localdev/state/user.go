@@ -39,7 +39,7 @@ func (e *UserError) Hint() string {
 }
 
 // serviceUser returns the user whom PLATTR_SERVICE_USER names, else plattr, who is made if missing.
-func serviceUser(ctx context.Context, getenv func(string) string, home string) (*User, error) {
+func serviceUser(ctx context.Context, getenv func(string) string) (*User, error) {
 	name := getenv("PLATTR_SERVICE_USER")
 	if name != "" {
 		u, err := lookupUser(name)
@@ -56,7 +56,7 @@ func serviceUser(ctx context.Context, getenv func(string) string, home string) (
 	if !errors.As(err, &unknown) {
 		return u, err
 	}
-	if err := addUser(ctx, DefaultUser, home); err != nil {
+	if err := addUser(ctx, DefaultUser); err != nil {
 		return nil, &UserError{DefaultUser, err}
 	}
 	if u, err = lookupUser(DefaultUser); err != nil {
@@ -65,11 +65,11 @@ func serviceUser(ctx context.Context, getenv func(string) string, home string) (
 	return u, nil
 }
 
-func addUser(ctx context.Context, name, home string) error {
+func addUser(ctx context.Context, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, "useradd", "--system", "--user-group", "--no-create-home",
-		"--home-dir", home, "--shell", "/usr/sbin/nologin", name).CombinedOutput()
+		"--home-dir", rootPath, "--shell", "/usr/sbin/nologin", name).CombinedOutput()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.ExitCode() == 9 {
 		return nil // another plattr made it in the meantime
