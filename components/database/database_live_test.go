@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"plattr.dev/plattr/components/database"
@@ -204,4 +205,26 @@ func TestManyAtOnce(t *testing.T) {
 		})
 	}
 	wait.Wait()
+}
+
+// BenchmarkRefresh is the time to read all parts of an application's database at once through a provider that has
+// just started, as `plattr dev` does.
+func BenchmarkRefresh(b *testing.B) {
+	a := newApp(b, database.AnonymousRead).apply()
+	for b.Loop() {
+		again := newApp(b, database.AnonymousRead)
+		before := map[string]plugin.Provider{}
+		for name, p := range a.providers {
+			before[name], p.Provider = p.Provider, again.providers[name].Provider
+		}
+		var wait sync.WaitGroup
+		for _, r := range a.applied.Resources {
+			wait.Go(func() { r.Refresh() })
+		}
+		wait.Wait()
+		for name, p := range a.providers {
+			p.Provider = before[name]
+			_ = again.providers[name].Close()
+		}
+	}
 }

@@ -231,6 +231,24 @@ func TestRights(t *testing.T) {
 	}
 }
 
+// TestFunctionAfterUser holds that a function which a user may call stays closed to requests without a token that come
+// through the same connection: PostgreSQL checks the right when it plans, and a prepared plan holds the function's body.
+func TestFunctionAfterUser(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, database.AnonymousWrite).apply()
+	r, c := a.rest(), a.connect()
+	run(t, c, "CREATE FUNCTION inlined() RETURNS int LANGUAGE sql AS 'SELECT 42'")
+	r.served("/rpc/inlined")
+	for range 8 {
+		if status, body := r.do(r.user, http.MethodPost, "/rpc/inlined", "{}"); status != http.StatusOK {
+			t.Errorf("user: %d %s", status, body)
+		}
+		if status, body := r.do("", http.MethodPost, "/rpc/inlined", "{}"); status != http.StatusUnauthorized {
+			t.Errorf("without a token: %d %s", status, body)
+		}
+	}
+}
+
 // TestServing holds how soon PostgREST serves what a statement changed.
 func TestServing(t *testing.T) {
 	t.Parallel()

@@ -78,9 +78,9 @@ func mustPostgres(t testing.TB, start func() (*PostgresServer, error)) *Postgres
 var sharedPostgres = sync.OnceValues(func() (*PostgresServer, error) { return newPostgres(context.Background()) })
 
 func newPostgres(ctx context.Context) (*PostgresServer, error) {
-	program, err := programs.Find(ctx, "postgresql")
+	program, err := postgresProgram(ctx)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // says what is missing
+		return nil, err
 	}
 	dir, err := os.MkdirTemp("", "plattr-pg-")
 	if err != nil {
@@ -97,6 +97,24 @@ func newPostgres(ctx context.Context) (*PostgresServer, error) {
 	}
 	return pg, pg.query(ctx, fmt.Sprintf(
 		"CREATE ROLE %s LOGIN CREATEROLE CREATEDB NOSUPERUSER PASSWORD '%s'", AdminUser, pg.AdminPassword))
+}
+
+// postgresProgram finds the server that laptops get, or the one in the folder PLATTR_TEST_POSTGRESQL: clusters may
+// have an older version.
+func postgresProgram(ctx context.Context) (programs.Program, error) {
+	if dir := os.Getenv("PLATTR_TEST_POSTGRESQL"); dir != "" {
+		return programs.Program{Dir: dir}, nil
+	}
+	return programs.Find(ctx, "postgresql") //nolint:wrapcheck // says what is missing
+}
+
+// serverSettings make the server fast and its log complete.
+func serverSettings() []string {
+	return []string{
+		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off",
+		"-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=200",
+		"-c", "shared_buffers=32MB", "-c", "log_statement=all", "-c", "logging_collector=off",
+	}
 }
 
 // URL is a connection URL for a user in a database. A name may hold any character.
@@ -150,9 +168,10 @@ func (p *PostgresServer) Start(ctx context.Context) error {
 	}
 	defer func() { _ = log.Close() }() // the server has its own
 	// The shell ends the server and removes its files when its standard input ends: that is when this process does.
-	script := `"$1" -D "$2/data" -c port="$3" & pid=$!; read -r how; ` +
-		`kill -QUIT $pid; wait $pid; [ "$how" = keep ] || rm -rf "$2"`
-	cmd := exec.Command("sh", "-c", script, "sh", filepath.Join(p.dir, "postgres"), p.dir, strconv.Itoa(p.Port))
+	script := `dir=$1; shift; "$dir/postgres" -D "$dir/data" "$@" & pid=$!; read -r how; ` +
+		`kill -QUIT $pid; wait $pid; [ "$how" = keep ] || rm -rf "$dir"`
+	args := append([]string{"-c", script, "sh", p.dir, "-c", "port=" + strconv.Itoa(p.Port)}, serverSettings()...)
+	cmd := exec.Command("sh", args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	p.asService(cmd)
 	stdin, err := cmd.StdinPipe()
@@ -181,10 +200,7 @@ func (p *PostgresServer) initialise(ctx context.Context, program programs.Progra
 		return err
 	}
 	cmd := exec.CommandContext(ctx, program.Path("initdb"), "-D", filepath.Join(p.dir, "data"), "-U", SuperUser,
-		"--pwfile="+password, "-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions",
-		"-c", "listen_addresses="+p.Host, "-c", "unix_socket_directories=", "-c", "fsync=off",
-		"-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=200",
-		"-c", "shared_buffers=32MB", "-c", "log_statement=all", "-c", "logging_collector=off")
+		"--pwfile="+password, "-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
 	p.asService(cmd)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, out)

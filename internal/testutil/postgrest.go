@@ -52,6 +52,7 @@ func PostgREST(t testing.TB, conf PostgRESTConfig) string {
 	cmd.Env = []string{
 		"PGRST_DB_URI=" + conf.URL, "PGRST_DB_SCHEMAS=" + conf.Schema, "PGRST_DB_ANON_ROLE=" + conf.AnonRole,
 		"PGRST_DB_EXTRA_SEARCH_PATH=extensions", "PGRST_DB_CHANNEL=" + conf.Channel, "PGRST_DB_POOL=3",
+		"PGRST_DB_PREPARED_STATEMENTS=false", // as on the laptop: prepared, a plan outlives the role that it was made for
 		"PGRST_JWT_SECRET=" + conf.Secret, "PGRST_SERVER_HOST=127.0.0.1", "PGRST_SERVER_PORT=" + strconv.Itoa(port),
 		"PGRST_ADMIN_SERVER_PORT=" + strconv.Itoa(admin), "PGRST_LOG_LEVEL=info",
 	}

@@ -22,7 +22,9 @@ func preparePostgREST(_ context.Context, p Place, s Spec) (Command, error) {
 		"server-port":       strconv.Itoa(s.Ports[ports.PostgREST]),
 		"admin-server-port": strconv.Itoa(s.Ports[ports.PostgRESTAdmin]),
 		"db-pool":           "10",
-		"log-level":         quoteValue("warn"),
+		// A plan that was made for a user may hold a function's body, and would then run for requests without a token, too.
+		"db-prepared-statements": "false",
+		"log-level":              quoteValue("warn"),
 	}
 	for k, v := range s.Settings {
 		if strings.ContainsAny(k, "= \t\n\"#") || k == "" {

@@ -92,6 +92,7 @@ func TestPostgRESTsConfiguration(t *testing.T) {
 	}
 	want := `admin-server-port = 3101
 db-pool = 10
+db-prepared-statements = false
 db-schemas = "x"
 db-uri = "a\"b\\c$$(HOME)\nd"
 log-level = "warn"

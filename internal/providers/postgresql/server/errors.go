@@ -146,7 +146,7 @@ func IsInUse(err error) bool {
 	case codeObjectInUse:
 		return true
 	case codeInsufficientRights:
-		return strings.Contains(err.Error(), "terminate process")
+		return strings.Contains(err.Error(), "terminat") // "permission denied to terminate process", "whose process is being terminated"
 	}
 	return false
 }
