@@ -33,8 +33,8 @@ set -a
 set +a
 
 say "4. The REST API: the tables are served as they are"
-echo "  GET $POSTGREST_URL/entry?select=author,message&limit=3"
-curl -fsS "$POSTGREST_URL/entry?select=author,message&limit=3"; echo
+echo "  GET $POSTGREST_URL/latest?select=name,message&limit=2"
+curl -fsS "$POSTGREST_URL/latest?select=name,message&limit=2"; echo
 say "5. The bucket: put, list, get"
 sign() { printf 'user = "%s:%s"\naws-sigv4 = "aws:amz:%s:s3"\n' "$S3_ACCESS_KEY" "$S3_SECRET_KEY" "$S3_REGION"; }
 echo "hello from the guestbook" > .plattr/hello.txt
