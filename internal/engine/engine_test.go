@@ -147,6 +147,27 @@ func wantStateFiles(t testing.TB, p place, want ...string) {
 	}
 }
 
+// TestNoChangeWritesNothing guards what makes a run without a change cheap.
+func TestNoChangeWritesNothing(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	program := chain(pulumi.Map{})
+	up(t, p, "dev", program, engine.RunOptions{})
+	file := filepath.Join(p.state, ".pulumi/stacks/shop/dev.json")
+	before, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	up(t, p, "dev", program, engine.RunOptions{})
+	after, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !os.SameFile(before, after) {
+		t.Error("the state was written again")
+	}
+}
+
 func TestPreviewDoesNothing(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)

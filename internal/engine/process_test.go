@@ -178,23 +178,32 @@ func TestForeignLocks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	now := time.Now().UTC().Format(time.RFC3339Nano)
-	old := time.Now().Add(-2 * time.Minute).UTC().Format(time.RFC3339Nano)
-	self := os.Getpid()
 	cases := map[string]struct {
 		reason  string
-		content string
+		content string // with HOST, SELF (our PID), NOW and OLD (two minutes ago)
 		locked  bool
 	}{
-		"Empty":         {"a lock without content holds nothing", "", false},
-		"Torn":          {"nor one that was torn", `{"pid":1,"user`, false},
-		"Dead":          {"the stock CLI died on this host", fmt.Sprintf(`{"pid":4194303,"username":"u","hostname":%q,"timestamp":%q}`, host, now), false},
-		"Reused":        {"its PID belongs to a younger process", fmt.Sprintf(`{"pid":%d,"username":"u","hostname":%q,"timestamp":"2020-01-01T00:00:00Z"}`, self, host), false},
-		"Alive":         {"the stock CLI lives on this host", fmt.Sprintf(`{"pid":%d,"username":"u","hostname":%q,"timestamp":%q}`, self, host, now), true},
-		"ReusedOurs":    {"our process started at another time", fmt.Sprintf(`{"pid":%d,"username":"u","hostname":%q,"timestamp":%q,"owner":"x","start":"1","heartbeat":%[3]q}`, self, host, now), false},
-		"OtherHost":     {"another host beats", fmt.Sprintf(`{"pid":1,"username":"u","hostname":"elsewhere","timestamp":%q,"owner":"x","node":"n","heartbeat":%q}`, old, now), true},
-		"OtherHostGone": {"another host has stopped beating", fmt.Sprintf(`{"pid":1,"username":"u","hostname":"elsewhere","timestamp":%q,"owner":"x","node":"n","heartbeat":%[1]q}`, old), false},
-		"OtherHostCLI":  {"the stock CLI of another host has no heartbeat", fmt.Sprintf(`{"pid":1,"username":"u","hostname":"elsewhere","timestamp":%q}`, old), true},
+		"Empty":  {"a lock without content holds nothing", ``, false},
+		"Torn":   {"nor one that was torn", `{"pid":1,"user`, false},
+		"Dead":   {"the stock CLI died on this host", `{"pid":4194303,"username":"u","hostname":"HOST","timestamp":"NOW"}`, false},
+		"Reused": {"its PID belongs to a younger process", `{"pid":SELF,"username":"u","hostname":"HOST","timestamp":"2020-01-01T00:00:00Z"}`, false},
+		"Alive":  {"the stock CLI lives on this host", `{"pid":SELF,"username":"u","hostname":"HOST","timestamp":"NOW"}`, true},
+		"ReusedOurs": {
+			"our process started at another time",
+			`{"pid":SELF,"username":"u","hostname":"HOST","timestamp":"NOW","owner":"x","start":"1","heartbeat":"NOW"}`, false,
+		},
+		"OtherHost": {
+			"another host beats",
+			`{"pid":1,"username":"u","hostname":"elsewhere","timestamp":"OLD","owner":"x","node":"n","heartbeat":"NOW"}`, true,
+		},
+		"OtherHostGone": {
+			"another host has stopped beating",
+			`{"pid":1,"username":"u","hostname":"elsewhere","timestamp":"OLD","owner":"x","node":"n","heartbeat":"OLD"}`, false,
+		},
+		"OtherHostCLI": {
+			"the stock CLI of another host has no heartbeat",
+			`{"pid":1,"username":"u","hostname":"elsewhere","timestamp":"OLD"}`, true,
+		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -204,7 +213,10 @@ func TestForeignLocks(t *testing.T) {
 			if err := os.MkdirAll(dir, 0o700); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(filepath.Join(dir, "x.json"), []byte(tc.content), 0o600); err != nil {
+			now := time.Now().UTC()
+			content := strings.NewReplacer("HOST", host, "SELF", strconv.Itoa(os.Getpid()), "NOW", now.Format(time.RFC3339Nano),
+				"OLD", now.Add(-2*time.Minute).Format(time.RFC3339Nano)).Replace(tc.content)
+			if err := os.WriteFile(filepath.Join(dir, "x.json"), []byte(content), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			_, err := p.Up(t.Context(), "dev", files(nil), engine.RunOptions{})

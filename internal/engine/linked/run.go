@@ -261,10 +261,10 @@ func (u *update) Save(snap *deploy.Snapshot) error {
 	u.mu.Lock()
 	u.last = snap
 	snap.PendingOperations = append(snap.PendingOperations, u.interrupted...)
-	unchanged := u.closing && !u.written && u.req.Kind == apitype.UpdateUpdate && !u.req.Refresh
-	u.written = u.written || !unchanged
+	needless := u.closing && !u.written && u.req.Kind == apitype.UpdateUpdate && !u.req.Refresh && unchanged(u.snap, snap)
+	u.written = u.written || !needless
 	u.mu.Unlock()
-	if unchanged {
+	if needless {
 		return nil
 	}
 	return u.runner.State.Save(u.req.Stack, snap)
