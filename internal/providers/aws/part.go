@@ -30,11 +30,10 @@ type part[A any] struct {
 
 func (p part[A]) resource() embedded.Resource[*client] {
 	return &embedded.Type[*client, A, A]{
-		Token:               p.token,
-		Replace:             []string{"bucket"},
-		DeleteBeforeReplace: true, // the old and the new bucket may be one that was made anew
-		Equal:               p.equal,
-		Check:               p.checkAll,
+		Token:   p.token,
+		Replace: []string{"bucket"},
+		Equal:   p.equal,
+		Check:   p.checkAll,
 		Create: func(ctx context.Context, c *client, op embedded.Op, in A) (string, A, error) {
 			state, err := p.write(ctx, c, op, in)
 			return *p.bucket(&in), state, err
