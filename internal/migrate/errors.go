@@ -69,7 +69,7 @@ type StatementError struct {
 	Line, Column  int
 	// RolledBack is true if nothing of the file remains, false if the next run continues at this statement.
 	RolledBack bool
-	// ShowDetail includes the server's detail, which may hold values of rows.
+	// ShowDetail includes what of the server's message may hold values of rows.
 	ShowDetail bool
 	Err        error
 }
@@ -102,7 +102,11 @@ func (e *StatementError) reason() string {
 	if !errors.As(e.Err, &server) {
 		return e.Err.Error()
 	}
-	text := fmt.Sprintf("%s (%s)", server.Message, server.Code)
+	message := server.Message
+	if !e.ShowDetail && strings.HasPrefix(server.Code, dataException) {
+		message, _, _ = strings.Cut(message, `: "`) // what follows is the value
+	}
+	text := fmt.Sprintf("%s (%s)", message, server.Code)
 	if server.Detail != "" && e.ShowDetail {
 		text += "\n  " + server.Detail
 	}
@@ -129,6 +133,9 @@ func code(err error) string {
 
 // noTable reports that a table, or its schema, does not exist.
 func noTable(err error) bool { return code(err) == "42P01" || code(err) == "3F000" }
+
+// dataException begins the server's codes for values that it cannot take.
+const dataException = "22"
 
 // unsafeEnumValue is the server's code for the use of an enum value in the transaction that added it.
 const unsafeEnumValue = "55P04"

@@ -98,6 +98,17 @@ type Status struct {
 	Migrations []State `json:"migrations"`
 }
 
+// Ran returns the migrations that ran whole, in order.
+func (s Status) Ran() []State {
+	var ran []State
+	for _, m := range s.Migrations {
+		if m.State != StatePending && m.State != StateHalfDone {
+			ran = append(ran, m)
+		}
+	}
+	return ran
+}
+
 // Runner is one engine on one schema.
 type Runner interface {
 	// Up runs every migration that has not run. On an error the Result holds what ran before it.

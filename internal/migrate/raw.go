@@ -270,7 +270,7 @@ func outside(ctx context.Context, book ledger, p pending, i int) error {
 	}
 	if !done {
 		_, err := run(ctx, book.conn, s)
-		if err != nil && !(again && isDone(s.Text, err)) {
+		if err != nil && (!again || !isDone(s.Text, err)) {
 			return statementError(p.file, i, err)
 		}
 	}

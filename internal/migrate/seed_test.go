@@ -33,6 +33,11 @@ func TestSeed(t *testing.T) {
 	if err == nil || strings.Contains(err.Error(), "secret-value") || !strings.Contains(err.Error(), "rolled back") {
 		t.Errorf("error is %v", err)
 	}
+	f.write(map[string]string{"seeds/2.sql": "insert into a values ('secret-value', 'x');"})
+	_, err = migrate.Seed(t.Context(), f.options)
+	if err == nil || strings.Contains(err.Error(), "secret-value") || !strings.Contains(err.Error(), "seeds/2.sql:1:23: statement 1 of 1: invalid input syntax for type integer (22P02)") {
+		t.Errorf("error is %v", err)
+	}
 	if got := f.query("select count(*) from a"); got != "4" {
 		t.Errorf("%s rows", got)
 	}

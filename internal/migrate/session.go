@@ -113,7 +113,7 @@ func lockKey(schema string) int32 {
 func run(ctx context.Context, conn *pgx.Conn, s sqltext.Statement) (int64, error) {
 	if s.Copy != nil {
 		tag, err := conn.PgConn().CopyFrom(ctx, bytes.NewReader(s.Copy), s.Text)
-		return tag.RowsAffected(), err //nolint:wrapcheck // the caller adds file and place
+		return tag.RowsAffected(), err
 	}
 	results, err := conn.PgConn().Exec(ctx, s.Text).ReadAll()
 	if err != nil {

@@ -100,7 +100,7 @@ func (r *rows) table(w io.Writer) error {
 	}
 	b.WriteString(count(len(r.cells)))
 	_, err := io.WriteString(w, b.String())
-	return err //nolint:wrapcheck // a broken pipe speaks for itself
+	return err
 }
 
 func (r *rows) line(b *strings.Builder, cells []string, widths []int) {
@@ -152,7 +152,7 @@ func (r *rows) expanded(w io.Writer) error {
 	}
 	b.WriteString(count(len(r.cells)))
 	_, err := io.WriteString(w, b.String())
-	return err //nolint:wrapcheck // a broken pipe speaks for itself
+	return err
 }
 
 // json prints an array of objects whose members keep the columns' order. A name that comes twice is numbered.
@@ -175,7 +175,7 @@ func (r *rows) json(w io.Writer) error {
 	}
 	b.WriteString("]\n")
 	_, err := io.WriteString(w, b.String())
-	return err //nolint:wrapcheck // a broken pipe speaks for itself
+	return err
 }
 
 func (r *rows) unique() []string {

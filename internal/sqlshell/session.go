@@ -54,7 +54,7 @@ func (k *keys) Read(p []byte) (int, error) {
 			return i, nil
 		}
 	}
-	return n, err //nolint:wrapcheck // io.Reader
+	return n, err
 }
 
 func (s *shell) console(file *os.File) *console {
@@ -85,7 +85,7 @@ func (c *console) line(prompt string) (line string, ok bool, err error) {
 	if errors.Is(err, term.ErrPasteIndicator) {
 		err = nil
 	}
-	return line, !c.keys.interrupted.Swap(false), err //nolint:wrapcheck // io.EOF is looked at
+	return line, !c.keys.interrupted.Swap(false), err
 }
 
 // session reads statements until Ctrl-D or \q.

@@ -118,7 +118,7 @@ func (m *Manifest) read(ctx context.Context, tx pgx.Tx, archive *zip.Writer) err
 		t.File = fmt.Sprintf("data/%d.copy", i+1)
 		member, err := archive.Create(t.File)
 		if err != nil {
-			return err //nolint:wrapcheck // wrapped by Dump
+			return err
 		}
 		tag, err := tx.Conn().PgConn().CopyTo(ctx, member, "COPY "+t.target(m.Schema)+" TO STDOUT")
 		if err != nil {
@@ -188,7 +188,7 @@ func sequences(ctx context.Context, tx pgx.Tx, schema string) ([]Sequence, error
 func writeManifest(archive *zip.Writer, m Manifest) error {
 	member, err := archive.Create("manifest.json")
 	if err != nil {
-		return err //nolint:wrapcheck // wrapped by Dump
+		return err
 	}
 	encoder := json.NewEncoder(member)
 	encoder.SetIndent("", "  ")

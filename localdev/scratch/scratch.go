@@ -68,7 +68,7 @@ func Key(engine string, paths ...string) (string, error) {
 			}
 			raw, err := os.ReadFile(name)
 			if err != nil {
-				return err //nolint:wrapcheck // wrapped below
+				return err
 			}
 			relative, _ := filepath.Rel(path, name)
 			_, _ = fmt.Fprintf(sum, "%d %q %x\n", i, filepath.ToSlash(relative), sha256.Sum256(raw))
