@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"sync"
 
 	"plattr.dev/plattr/localdev/ports"
+	"plattr.dev/plattr/localdev/process"
 	"plattr.dev/plattr/localdev/supervisor"
 )
 
@@ -28,10 +30,32 @@ func serialised(progress func(Progress)) func(Progress) {
 // Status tells what runs, with the memory that each service holds. Nothing runs if there are no services in it.
 func (n *Native) Status(ctx context.Context) (supervisor.Status, error) {
 	s, err := n.client.Status(ctx, true)
-	if errors.Is(err, supervisor.ErrNotRunning) {
+	if !errors.Is(err, supervisor.ErrNotRunning) {
+		return s, explain(err)
+	}
+	if !n.orphans() {
 		return supervisor.Status{}, nil
 	}
+	if _, err := n.client.Start(ctx); err != nil {
+		return supervisor.Status{}, explain(err)
+	}
+	s, err = n.client.Status(ctx, true)
 	return s, explain(err)
+}
+
+// orphans tells whether services run whose supervisor was killed. A new one adopts them.
+func (n *Native) orphans() bool {
+	entries, err := os.ReadDir(n.state.Join("services"))
+	if err != nil {
+		return false
+	}
+	for _, e := range entries {
+		var id process.ID
+		if n.state.ReadJSON(filepath.Join("services", e.Name(), "process.json"), &id) == nil && id.Alive() {
+			return true
+		}
+	}
+	return false
 }
 
 // Remove ends what runs for one application alone, and forgets its ports. Its name is free afterwards.
@@ -73,13 +97,9 @@ func (n *Native) forgetPorts(ctx context.Context, app string) error {
 
 // Stop ends all services of the machine in order, and the supervisor. The data stay.
 func (n *Native) Stop(ctx context.Context) error {
-	if _, err := n.client.Status(ctx, false); errors.Is(err, supervisor.ErrNotRunning) {
-		entries, err := os.ReadDir(n.state.Join("services"))
-		if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
-			return nil
-		}
+	if _, err := n.client.Status(ctx, false); errors.Is(err, supervisor.ErrNotRunning) && !n.orphans() {
+		return nil
 	}
-	// A killed supervisor leaves its services running: a new one adopts them and then ends them.
 	if _, err := n.client.Start(ctx); err != nil {
 		return explain(err)
 	}

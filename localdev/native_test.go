@@ -304,6 +304,11 @@ func TestKills(t *testing.T) {
 		t.Errorf("PostgreSQL was started again: process %d, then %d", pid, now)
 	}
 
+	kill(supervisorPID(t, n))
+	if now := service(t, n, "postgresql").PID; now != pid { // Status tells the truth about orphans
+		t.Errorf("the status without a supervisor: process %d, want %d", now, pid)
+	}
+
 	s3PID := service(t, n, "s3").PID
 	kill(supervisorPID(t, n))
 	kill(pid)

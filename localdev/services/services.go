@@ -100,7 +100,7 @@ func Table() map[Kind]Definition {
 			Title: "PostgreSQL", Main: ports.PostgreSQL, Order: 3, Data: "postgresql",
 			Prepare: preparePostgreSQL, Settle: settlePostgreSQL, Ready: readyPostgreSQL,
 			// Smart: clients may finish. Fast: they are cut off. Immediate: recovery at the next start.
-			Stop: []StopStep{{syscall.SIGTERM, time.Second}, {syscall.SIGINT, 20 * time.Second}, {syscall.SIGQUIT, 5 * time.Second}},
+			Stop: []StopStep{{syscall.SIGTERM, 300 * time.Millisecond}, {syscall.SIGINT, 20 * time.Second}, {syscall.SIGQUIT, 5 * time.Second}},
 		},
 	}
 }

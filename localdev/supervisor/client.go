@@ -136,11 +136,7 @@ func (c *Client) Start(ctx context.Context) (Status, error) {
 	case !errors.Is(err, ErrNotRunning):
 		return Status{}, err
 	}
-	ended, err := c.spawn()
-	if err != nil {
-		return Status{}, fmt.Errorf("start the supervisor: %w", err)
-	}
-	return c.answerOf(ctx, ended)
+	return c.spawnUntilAnswered(ctx)
 }
 
 func (c *Client) hello(ctx context.Context) (Status, error) {
@@ -160,11 +156,15 @@ func (c *Client) handover(ctx context.Context) error {
 	return c.gone(ctx, id)
 }
 
-// answerOf waits for the first answer of a new supervisor. ended tells how the one that was just started ended: that is
-// no error if another command's one won.
-func (c *Client) answerOf(ctx context.Context, ended <-chan error) (Status, error) {
+// spawnUntilAnswered starts a supervisor and waits for its first answer. One that ends without an error found another
+// at work, which is about to serve or about to end: then it looks again.
+func (c *Client) spawnUntilAnswered(ctx context.Context) (Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
+	ended, err := c.spawn()
+	if err != nil {
+		return Status{}, fmt.Errorf("start the supervisor: %w", err)
+	}
 	for {
 		s, err := c.Status(ctx, false)
 		if err == nil {
@@ -173,13 +173,12 @@ func (c *Client) answerOf(ctx context.Context, ended <-chan error) (Status, erro
 		select {
 		case exit := <-ended:
 			if exit != nil {
-				lines := lastLines(logFile(c.state, logName), -1)
-				return Status{}, &ServiceError{
-					Message: fmt.Sprintf("the supervisor of the local services ended: %v", exit),
-					Log:     lines, LogFile: logFile(c.state, logName),
-				}
+				return Status{}, exit
 			}
-			ended = nil
+			time.Sleep(20 * time.Millisecond)
+			if ended, err = c.spawn(); err != nil {
+				return Status{}, fmt.Errorf("start the supervisor: %w", err)
+			}
 		case <-ctx.Done():
 			return Status{}, c.silent(err)
 		case <-time.After(3 * time.Millisecond):
@@ -199,18 +198,14 @@ func (c *Client) silent(err error) error {
 	}
 }
 
-// spawn starts this very executable as supervisor, detached from the terminal and as the user of the services.
+// spawn starts this very executable as supervisor, detached from the terminal and as the user of the services. What it
+// writes before it has its log is the end of the error.
 func (c *Client) spawn() (ended <-chan error, err error) {
-	out, _, err := openLog(c.state, logName)
-	if err != nil {
-		return nil, err
-	}
-	defer out.Close()
 	self, err := openSelf()
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(selfPath(self), Command, c.state.Path) // this executable
+	cmd := exec.Command(selfPath(self), Command, c.state.Path)
 	cmd.Args[0] = "plattr"
 	if self != nil {
 		defer self.Close()
@@ -218,13 +213,11 @@ func (c *Client) spawn() (ended <-chan error, err error) {
 	}
 	cmd.Dir = "/"
 	cmd.Env = supervisorEnv(os.Environ())
-	cmd.Stdout, cmd.Stderr = out, out
+	var out bytes.Buffer
+	cmd.Stderr = &out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if u := c.state.Service; u != nil {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: u.UID, Gid: u.GID}
-		if err := out.Chown(int(u.UID), int(u.GID)); err != nil {
-			return nil, err
-		}
 	}
 	err = cmd.Start()
 	if u := c.state.Service; u != nil && errors.Is(err, os.ErrPermission) {
@@ -237,8 +230,29 @@ func (c *Client) spawn() (ended <-chan error, err error) {
 		return nil, fmt.Errorf("run plattr itself: %w", err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- cmd.Wait() }()
+	go func() {
+		err := cmd.Wait()
+		if err != nil {
+			err = c.endedError(err, out.String())
+		}
+		done <- err
+	}()
 	return done, nil
+}
+
+func (c *Client) endedError(exit error, output string) error {
+	lines := lastLines(logFile(c.state, logName), -1)
+	if output = strings.TrimSpace(output); output != "" {
+		lines = append(lines, strings.Split(output, "\n")...)
+	}
+	next := hintFor(strings.Join(lines, "\n"))
+	if next == "" {
+		next = "read the log: " + logFile(c.state, logName)
+	}
+	return &ServiceError{
+		Message: fmt.Sprintf("the supervisor of the local services ended: %v", exit),
+		Next:    next, Log: lines[max(0, len(lines)-tailLines):], LogFile: logFile(c.state, logName),
+	}
 }
 
 // supervisorEnv passes on what does no harm to a process that outlives the shell.

@@ -82,6 +82,9 @@ func serve(ctx context.Context, path string, table map[services.Kind]services.De
 		return fmt.Errorf("supervise %s: %w", d.Path, err)
 	}
 	defer release()
+	if err := logHere(d); err != nil {
+		return fmt.Errorf("supervise %s: %w", d.Path, err)
+	}
 	debug.SetGCPercent(20) // a small process matters more than a fast one
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
@@ -95,6 +98,20 @@ func serve(ctx context.Context, path string, table map[services.Kind]services.De
 		return fmt.Errorf("supervise %s: %w", d.Path, err)
 	}
 	return s.run(ctx)
+}
+
+// logHere sends what this process says, its last words in a panic included, to its log. The supervisor opens it itself:
+// it is in a folder of the services' user, in which root must open nothing for writing.
+func logHere(d state.Dir) error {
+	out, _, err := openLog(d, logName)
+	if err != nil {
+		return err
+	}
+	log.SetOutput(out)
+	if err := debug.SetCrashOutput(out, debug.CrashOptions{}); err != nil {
+		return fmt.Errorf("open the log: %w", err)
+	}
+	return nil
 }
 
 func (s *Supervisor) run(ctx context.Context) error {

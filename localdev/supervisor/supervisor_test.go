@@ -478,3 +478,25 @@ func TestBackoff(t *testing.T) {
 		last = d
 	}
 }
+
+// TestStopAndStartAtOnce lets two commands disagree: whoever is last is right, and no service runs twice.
+func TestStopAndStartAtOnce(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	spec := m.spec(fake, "one", "")
+	for range 10 {
+		m.ensure(t, spec)
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = m.client.Stop(t.Context()) })
+		wg.Go(func() {
+			if _, err := m.client.Start(t.Context()); err != nil {
+				t.Errorf("Start() while another command stops: %v", err)
+			}
+		})
+		wg.Wait()
+	}
+	m.ensure(t, spec)
+	if n := running(t, m.traces); n != 1 {
+		t.Errorf("the service runs %d times", n)
+	}
+}
