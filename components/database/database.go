@@ -96,10 +96,14 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		return nil, fmt.Errorf("database %q: %w", name, err)
 	}
 	b.outputs(d)
-	return d, ctx.RegisterResourceOutputs(d, pulumi.Map{
+	err := ctx.RegisterResourceOutputs(d, pulumi.Map{
 		"url": d.URL, "restUrl": d.RestURL, "name": d.Name, "schema": d.Schema,
 		"migrationsSchema": d.MigrationsSchema, "channel": d.Channel,
 	})
+	if err != nil {
+		return nil, fmt.Errorf("outputs of database %q: %w", name, err)
+	}
+	return d, nil
 }
 
 // builder registers the parts, in the order of build.
@@ -160,7 +164,7 @@ func (b *builder) addBootstrap() error {
 		Database: b.databaseName, Administrator: pulumi.String(b.args.Administrator),
 	}, b.inside()...)
 	if err != nil {
-		return err //nolint:wrapcheck // says what it is
+		return err
 	}
 	b.bootstrap = []pulumi.Resource{boot}
 	b.parts = append(b.parts, boot)

@@ -16,7 +16,7 @@ import (
 	"plattr.dev/plattr/internal/testutil"
 )
 
-var update = flag.Bool("update", false, "rewrite the golden files") //nolint:gochecknoglobals // a test flag
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // TestGolden holds what the component declares, case by case, against testdata/golden/database.
 func TestGolden(t *testing.T) {

@@ -19,7 +19,10 @@ func (a *Args) validate() error {
 	}
 	type field struct{ name, value string }
 	required := []field{
-		{"Host", a.Host}, {"Database", a.Database}, {"Schema", a.Schema}, {"MigrationsSchema", a.MigrationsSchema},
+		{"Host", a.Host},
+		{"Database", a.Database},
+		{"Schema", a.Schema},
+		{"MigrationsSchema", a.MigrationsSchema},
 		{"AppRole", a.AppRole},
 	}
 	if a.Bootstrap {
@@ -41,7 +44,7 @@ func (a *Args) validate() error {
 		}
 	}
 	if a.Port < 1 || a.Port > 65535 {
-		errs = append(errs, fmt.Errorf("Port: %d is not a port (1-65535)", a.Port))
+		errs = append(errs, fmt.Errorf("port %d is not a port (1-65535)", a.Port))
 	}
 	return errors.Join(errs...)
 }

@@ -83,7 +83,7 @@ func (b *builder) newPassword(part string) (pulumi.StringOutput, error) {
 	}
 	s, err := sdk.NewSecret(b.ctx, b.name+"-"+part+"-password", args, pulumi.Parent(b.parent))
 	if err != nil {
-		return pulumi.StringOutput{}, err //nolint:wrapcheck // says what it is
+		return pulumi.StringOutput{}, err
 	}
 	return s.Value, nil
 }

@@ -27,7 +27,7 @@ func Apply(t testing.TB, stack string, providers map[string]*Provider, program p
 		deletedWith: map[resource.URN]resource.URN{}, retained: map[resource.URN]bool{},
 	}}
 	err := pulumi.RunErr(program, pulumi.WithMocks("plattr", stack, m))
-	return m.applied, err //nolint:wrapcheck // the program's own error is what is tested
+	return m.applied, err
 }
 
 // Destroy deletes everything in reverse order, as the engine does.
@@ -101,7 +101,7 @@ func (m *monitor) NewResource(args pulumi.MockResourceArgs) (string, resource.Pr
 	r.Inputs = checked.Properties
 	res, err := p.Provider.Create(m.t.Context(), plugin.CreateRequest{URN: r.URN, Properties: r.Inputs})
 	if err != nil {
-		return "", nil, err //nolint:wrapcheck // the provider's own error is what is tested
+		return "", nil, err
 	}
 	r.ID, r.Outputs = res.ID, res.Properties
 	m.mu.Lock()

@@ -23,7 +23,7 @@ func Graph(t testing.TB, program pulumi.RunFunc) (string, error) {
 	for _, key := range slices.Sorted(maps.Keys(g.resources)) {
 		out.WriteString(g.resources[key])
 	}
-	return out.String(), err //nolint:wrapcheck // the program's own error is what is tested
+	return out.String(), err
 }
 
 type graph struct {

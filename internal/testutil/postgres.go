@@ -105,7 +105,7 @@ func postgresProgram(ctx context.Context) (programs.Program, error) {
 	if dir := os.Getenv("PLATTR_TEST_POSTGRESQL"); dir != "" {
 		return programs.Program{Dir: dir}, nil
 	}
-	return programs.Find(ctx, "postgresql") //nolint:wrapcheck // says what is missing
+	return programs.Find(ctx, "postgresql")
 }
 
 // serverSettings make the server fast and its log complete.
@@ -242,7 +242,7 @@ func (p *PostgresServer) query(ctx context.Context, sql string) error {
 	}
 	defer func() { _ = c.Close(ctx) }()
 	_, err = c.Exec(ctx, sql)
-	return err //nolint:wrapcheck // a test's own
+	return err
 }
 
 // asService runs a command as the user that the data directory belongs to, in a group of its own, so that Ctrl-C

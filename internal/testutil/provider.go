@@ -67,7 +67,7 @@ func (p *Provider) Check(t testing.TB, token string, inputs map[string]any) (res
 		URN: p.urn(token, p.Name), News: resource.NewPropertyMapFromMap(inputs),
 	})
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the provider's own error is what is tested
+		return nil, err
 	}
 	var reasons []string
 	for _, f := range res.Failures {
@@ -89,7 +89,7 @@ func (p *Provider) Create(t testing.TB, token string, inputs map[string]any) (*R
 	r := &Resource{URN: p.urn(token, p.Name), Inputs: checked, provider: p, t: t}
 	res, err := p.Provider.Create(t.Context(), plugin.CreateRequest{URN: r.URN, Properties: checked})
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the provider's own error is what is tested
+		return nil, err
 	}
 	r.ID, r.Outputs = res.ID, res.Properties
 	return r, nil
@@ -158,7 +158,7 @@ func (r *Resource) Update(inputs map[string]any) error {
 		URN: r.URN, ID: r.ID, OldInputs: r.Inputs, OldOutputs: r.Outputs, NewInputs: checked,
 	})
 	if err != nil {
-		return err //nolint:wrapcheck // the provider's own error is what is tested
+		return err
 	}
 	r.Inputs, r.Outputs = checked, res.Properties
 	return nil
@@ -170,5 +170,5 @@ func (r *Resource) Delete() error {
 	_, err := r.provider.Delete(context.WithoutCancel(r.t.Context()), plugin.DeleteRequest{
 		URN: r.URN, ID: r.ID, Inputs: r.Inputs, Outputs: r.Outputs,
 	})
-	return err //nolint:wrapcheck // the provider's own error is what is tested
+	return err
 }

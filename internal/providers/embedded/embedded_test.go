@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -125,7 +126,7 @@ func TestCheck(t *testing.T) {
 		want   string // the failure, or empty
 	}{
 		"Fine":       {"Defaults are filled in.", props(map[string]any{"name": "a"}), ""},
-		"Unknown":    {"An input that would be ignored is named.", props(map[string]any{"name": "a", "nmae": "b"}), `input "nmae" is not supported by the embedded box provider`},
+		"Unknown":    {"An input that would be ignored is named.", props(map[string]any{"name": "a", "title": "b"}), `input "title" is not supported by the embedded box provider`},
 		"Type":       {"A wrong type names the field.", props(map[string]any{"name": "a", "size": "big"}), "size"},
 		"Problem":    {"The type's own check runs.", props(map[string]any{"name": "a", "size": -1}), "must not be negative"},
 		"NotYet":     {"What is not known yet is not checked.", resource.PropertyMap{"name": unknown(), "size": resource.NewNumberProperty(-1)}, ""},
@@ -173,9 +174,7 @@ func TestDiff(t *testing.T) {
 	base := m{"name": "a", "size": 1, "colour": "Red", "words": []any{"x"}}
 	with := func(change m) resource.PropertyMap {
 		out := m{}
-		for k, v := range base {
-			out[k] = v
-		}
+		maps.Copy(out, base)
 		for k, v := range change {
 			if out[k] = v; v == nil {
 				delete(out, k)

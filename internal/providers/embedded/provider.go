@@ -51,10 +51,11 @@ type Op struct {
 
 // New returns the provider. Each call makes one instance, which is configured on its own.
 func New[Config, Client any](spec Spec[Config, Client]) plugin.Provider {
-	p := &provider[Config, Client]{spec: spec, resources: map[tokens.Type]Resource[Client]{}}
+	p := &provider[Config, Client]{spec: spec, resources: map[tokens.Type]Served[Client]{}}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	for _, r := range spec.Resources {
-		p.resources[tokens.Type(r.token())] = r
+		served := r.Serve()
+		p.resources[tokens.Type(served.token)] = served
 	}
 	return p
 }
@@ -63,7 +64,7 @@ type provider[Config, Client any] struct {
 	plugin.UnimplementedProvider
 
 	spec      Spec[Config, Client]
-	resources map[tokens.Type]Resource[Client]
+	resources map[tokens.Type]Served[Client]
 
 	ctx    context.Context //nolint:containedctx // the provider's own life, ended by SignalCancellation and Close
 	cancel context.CancelFunc
@@ -310,10 +311,10 @@ func (p *provider[Config, Client]) explain(ctx context.Context, err error) error
 	return err
 }
 
-func (p *provider[Config, Client]) resource(token tokens.Type) (Resource[Client], error) {
+func (p *provider[Config, Client]) resource(token tokens.Type) (Served[Client], error) {
 	r, ok := p.resources[token]
 	if !ok {
-		return nil, fmt.Errorf("the embedded %s provider does not serve %s", p.spec.Package, token)
+		return Served[Client]{}, fmt.Errorf("the embedded %s provider does not serve %s", p.spec.Package, token)
 	}
 	return r, nil
 }

@@ -13,15 +13,21 @@ import (
 
 // Resource is a resource type as a provider serves it. It is made from a [Type]; nothing else implements it.
 type Resource[Client any] interface {
-	token() string
-	unknownInputs(news resource.PropertyMap) []string
-	check(news resource.PropertyMap, bridged bool) (resource.PropertyMap, []plugin.CheckFailure)
-	diff(olds, news resource.PropertyMap) plugin.DiffResult
-	preview(inputs resource.PropertyMap) resource.PropertyMap
-	create(ctx context.Context, c Client, op Op, inputs resource.PropertyMap) (string, resource.PropertyMap, error)
-	read(ctx context.Context, c Client, op Op, req plugin.ReadRequest) (plugin.ReadResult, error)
-	update(ctx context.Context, c Client, op Op, req plugin.UpdateRequest) (resource.PropertyMap, error)
-	remove(ctx context.Context, c Client, op Op, req plugin.DeleteRequest) error
+	// Serve returns the type's parts as the provider calls them.
+	Serve() Served[Client]
+}
+
+// Served is what a provider calls of a resource type: the inputs and the state are no Go types any more.
+type Served[Client any] struct {
+	token         string
+	unknownInputs func(news resource.PropertyMap) []string
+	check         func(news resource.PropertyMap, bridged bool) (resource.PropertyMap, []plugin.CheckFailure)
+	diff          func(olds, news resource.PropertyMap) plugin.DiffResult
+	preview       func(inputs resource.PropertyMap) resource.PropertyMap
+	create        func(ctx context.Context, c Client, op Op, inputs resource.PropertyMap) (string, resource.PropertyMap, error)
+	read          func(ctx context.Context, c Client, op Op, req plugin.ReadRequest) (plugin.ReadResult, error)
+	update        func(ctx context.Context, c Client, op Op, req plugin.UpdateRequest) (resource.PropertyMap, error)
+	remove        func(ctx context.Context, c Client, op Op, req plugin.DeleteRequest) error
 }
 
 // Type describes one resource type by its inputs A and its state S, both structs with json tags. The state repeats
@@ -58,10 +64,12 @@ type Type[Client, A, S any] struct {
 // Problem is one input that cannot be accepted, and why.
 type Problem struct{ Input, Reason string }
 
-func (t *Type[C, A, S]) token() string { return t.Token }
-
-func (t *Type[C, A, S]) unknownInputs(news resource.PropertyMap) []string {
-	return unknownKeys[A](news)
+// Serve makes the type one that a provider can serve.
+func (t *Type[C, A, S]) Serve() Served[C] {
+	return Served[C]{
+		token: t.Token, unknownInputs: unknownKeys[A], check: t.check, diff: t.diff, preview: t.preview,
+		create: t.create, read: t.read, update: t.update, remove: t.remove,
+	}
 }
 
 func (t *Type[C, A, S]) check(

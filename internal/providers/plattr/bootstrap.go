@@ -196,7 +196,7 @@ func makeExtensionsSchema(ctx context.Context, tx server.Conn, administrator str
 		"GRANT USAGE ON SCHEMA " + extensionsSchema + " TO PUBLIC",
 	} {
 		if _, err := tx.Exec(ctx, statement); err != nil {
-			return err //nolint:wrapcheck // the caller says what was attempted
+			return err
 		}
 	}
 	return nil
@@ -214,7 +214,7 @@ func makeTrigger(ctx context.Context, tx server.Conn, t trigger) error {
 		"CREATE EVENT TRIGGER " + t.name + " ON " + t.event + " EXECUTE FUNCTION " + function,
 	} {
 		if _, err := tx.Exec(ctx, statement); err != nil {
-			return err //nolint:wrapcheck // the caller says what was attempted
+			return err
 		}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -121,23 +122,24 @@ func databaseOptions(d Database) string {
 	if encoding == "" {
 		encoding = "UTF8"
 	}
-	out := " TEMPLATE " + ident(template) + " ENCODING " + literal(encoding)
+	var out strings.Builder
+	out.WriteString(" TEMPLATE " + ident(template) + " ENCODING " + literal(encoding))
 	for _, o := range []struct{ name, value string }{{"LC_COLLATE", d.LcCollate}, {"LC_CTYPE", d.LcCtype}} {
 		if o.value != "" {
-			out += " " + o.name + " " + literal(o.value)
+			out.WriteString(" " + o.name + " " + literal(o.value))
 		}
 	}
 	for _, o := range []struct{ name, value string }{{"OWNER", d.Owner}, {"TABLESPACE", d.TablespaceName}} {
 		if o.value != "" {
-			out += " " + o.name + " " + ident(o.value)
+			out.WriteString(" " + o.name + " " + ident(o.value))
 		}
 	}
-	out += " CONNECTION LIMIT " + strconv.Itoa(*d.ConnectionLimit)
-	out += " ALLOW_CONNECTIONS " + strconv.FormatBool(*d.AllowConnections)
+	out.WriteString(" CONNECTION LIMIT " + strconv.Itoa(*d.ConnectionLimit))
+	out.WriteString(" ALLOW_CONNECTIONS " + strconv.FormatBool(*d.AllowConnections))
 	if d.IsTemplate != nil {
-		out += " IS_TEMPLATE " + strconv.FormatBool(*d.IsTemplate)
+		out.WriteString(" IS_TEMPLATE " + strconv.FormatBool(*d.IsTemplate))
 	}
-	return out
+	return out.String()
 }
 
 func updateDatabase(
@@ -226,7 +228,7 @@ func lookUpDatabase(ctx context.Context, c server.Conn, name string) (Database, 
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Database{}, "", embedded.ErrGone
 	}
-	return d, mark, err
+	return d, mark, wrap(err, "look for database %s", name)
 }
 
 func deleteDatabase(ctx context.Context, s *server.Server, op embedded.Op, id string, _ Database) error {

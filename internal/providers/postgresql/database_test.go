@@ -85,7 +85,6 @@ func TestDatabaseOptions(t *testing.T) {
 // TestDatabaseOwnership holds that only what the same stack made is adopted, changed or dropped.
 func TestDatabaseOwnership(t *testing.T) {
 	t.Parallel()
-	c := super(t, "postgres")
 	cases := map[string]struct {
 		reason, comment string
 		want            string
@@ -98,6 +97,8 @@ func TestDatabaseOwnership(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := super(t, "postgres")
 			p := provider(t, "mine")
 			database := testutil.Unique("db")
 			exec(t, c, "CREATE DATABASE "+database+" OWNER "+testutil.AdminUser,

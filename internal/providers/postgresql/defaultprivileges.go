@@ -147,7 +147,7 @@ func defaultPrivilegesOf(
 		AND defaclnamespace = coalesce((SELECT oid FROM pg_namespace WHERE nspname = $4), 0))`
 	err = c.QueryRow(ctx, `SELECT `+rights("coalesce("+stored+", "+fallback+")")+`, `+rights(fallback),
 		role, maker, kind.code, d.Schema).Scan(&have, &builtIn)
-	return have, builtIn, err
+	return have, builtIn, wrap(err, "look for default privileges")
 }
 
 func readDefaultPrivileges(

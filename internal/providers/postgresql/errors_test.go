@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"strings"
 	"testing"
@@ -94,7 +95,8 @@ func TestUnreachable(t *testing.T) {
 		"Silent": {"Somebody listens and never answers.", map[string]any{"port": port(silent)}, "connect to PostgreSQL at " + silent.Addr().String() + ` as "plattr_admin": no answer in time`},
 		"Name":   {"The host's name is wrong.", map[string]any{"host": "nowhere.invalid"}, "connect to PostgreSQL at nowhere.invalid:"},
 		"Password": {
-			"The password is wrong.", map[string]any{"password": "planted-wrong-password"},
+			"The password is wrong.",
+			map[string]any{"password": "planted-wrong-password"},
 			"connect to PostgreSQL at " + pg.Address() + ` as "plattr_admin": password authentication failed`,
 		},
 		"User": {"The user is unknown.", map[string]any{"username": "nobody_there"}, `as "nobody_there": password authentication failed`},
@@ -104,9 +106,7 @@ func TestUnreachable(t *testing.T) {
 			t.Parallel()
 			config := adminConfig(pg)
 			config["connectTimeout"] = 1
-			for k, v := range tc.change {
-				config[k] = v
-			}
+			maps.Copy(config, tc.change)
 			p := testutil.NewProvider(t, New(), "absent", config)
 			began := time.Now()
 			_, err := p.Create(t, roleToken, inputs{"name": "x"})

@@ -175,10 +175,11 @@ func grantsOf(ctx context.Context, c server.Conn, g Grant) ([]objectRights, erro
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (objectRights, error) {
+	have, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (objectRights, error) {
 		var o objectRights
 		return o, row.Scan(&o.object, &o.privileges)
 	})
+	return have, wrap(err, "look for privileges")
 }
 
 // grantStatements turn what is into what should be. Objects with the same difference share a statement.

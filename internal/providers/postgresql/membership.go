@@ -29,7 +29,7 @@ func actAs(ctx context.Context, tx server.Conn, role string) error {
 	case errors.Is(err, pgx.ErrNoRows):
 		return fmt.Errorf("role %s does not exist", role)
 	case err != nil || member:
-		return err
+		return wrap(err, "look for the membership in role %s", role)
 	}
 	if _, err := tx.Exec(ctx, grant); err != nil {
 		return fmt.Errorf("take on role %s: %w", role, err)
@@ -133,7 +133,7 @@ func readGrantRole(
 		if errors.Is(err, pgx.ErrNoRows) || err == nil && !there {
 			return embedded.ErrGone // one with other options is made anew
 		}
-		return err
+		return wrap(err, "look for the membership")
 	})
 	return g, wrap(err, "read membership of %s in %s", g.Role, g.GrantRole)
 }
@@ -156,5 +156,6 @@ func texts(ctx context.Context, c server.Conn, sql string, args ...any) ([]strin
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, pgx.RowTo[string])
+	out, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return out, wrap(err, "read names")
 }

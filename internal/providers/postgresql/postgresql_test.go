@@ -2,6 +2,7 @@ package postgresql
 
 import (
 	"context"
+	"maps"
 	"strings"
 	"testing"
 
@@ -93,9 +94,7 @@ func newDatabase(t testing.TB, p *testutil.Provider) string {
 func newRole(t testing.TB, p *testutil.Provider, prefix string, more inputs) string {
 	t.Helper()
 	in := inputs{"name": testutil.Unique(prefix), "skipReassignOwned": true}
-	for k, v := range more {
-		in[k] = v
-	}
+	maps.Copy(in, more)
 	atEnd(t, p.MustCreate(t, roleToken, in))
 	return in["name"].(string)
 }

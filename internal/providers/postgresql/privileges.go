@@ -145,7 +145,7 @@ func roleOID(ctx context.Context, c server.Conn, role string) (uint32, error) {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return 0, embedded.ErrGone
 	}
-	return oid, err
+	return oid, wrap(err, "look for role %s", role)
 }
 
 // without is what of a is not in b.

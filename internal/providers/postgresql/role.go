@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -107,117 +106,6 @@ func updateRole(
 	return roleAfterWrite(ctx, s, want)
 }
 
-// applyRole makes the role with its mark, or changes what differs, in one transaction.
-func applyRole(ctx context.Context, s *server.Server, op embedded.Op, want Role, setPassword bool) error {
-	verifier := ""
-	if want.Password != "" {
-		var err error
-		if verifier, err = scramVerifier(want.Password); err != nil {
-			return fmt.Errorf("password: %w", err)
-		}
-	}
-	change := func() error {
-		return s.Change(ctx, s.Database(), func(ctx context.Context, tx server.Conn) error {
-			have, mark, err := lookUpRole(ctx, tx, want.Name)
-			switch {
-			case errors.Is(err, embedded.ErrGone):
-				if _, err := tx.Exec(ctx, "CREATE ROLE "+ident(want.Name)+" NOINHERIT"); err != nil {
-					return err
-				}
-				if _, err := tx.Exec(ctx, comment("ROLE", ident(want.Name), op.Owner)); err != nil {
-					return err
-				}
-				have, setPassword = Role{Inherit: new(false), ConnectionLimit: new(-1)}, true
-			case err != nil:
-				return err
-			default:
-				if err := claim("role", want.Name, mark, op.Owner); err != nil {
-					return err
-				}
-			}
-			if err := actAs(ctx, tx, want.Name); err != nil {
-				return err
-			}
-			return alterRole(ctx, tx, have, want, verifier, setPassword)
-		})
-	}
-	err := change()
-	if server.IsDuplicate(err) { // made between the look and the CREATE: look again whose it is
-		err = change()
-	}
-	return err
-}
-
-// alterRole sets what differs. What only a superuser may set is left out unless it differs, and then the server says
-// so.
-func alterRole(ctx context.Context, tx server.Conn, have, want Role, verifier string, setPassword bool) error {
-	var options []string
-	flag := func(differs, on bool, name string) {
-		switch {
-		case differs && on:
-			options = append(options, name)
-		case differs:
-			options = append(options, "NO"+name)
-		}
-	}
-	inherits := *have.Inherit != *want.Inherit
-	flag(have.Login != want.Login, want.Login, "LOGIN")
-	flag(inherits, *want.Inherit, "INHERIT")
-	flag(have.CreateDatabase != want.CreateDatabase, want.CreateDatabase, "CREATEDB")
-	flag(have.CreateRole != want.CreateRole, want.CreateRole, "CREATEROLE")
-	flag(have.Superuser != want.Superuser, want.Superuser, "SUPERUSER")
-	flag(have.Replication != want.Replication, want.Replication, "REPLICATION")
-	flag(have.BypassRowLevelSecurity != want.BypassRowLevelSecurity, want.BypassRowLevelSecurity, "BYPASSRLS")
-	if *have.ConnectionLimit != *want.ConnectionLimit {
-		options = append(options, "CONNECTION LIMIT "+strconv.Itoa(*want.ConnectionLimit))
-	}
-	if have.ValidUntil != "" && have.ValidUntil != want.ValidUntil {
-		options = append(options, "VALID UNTIL 'infinity'")
-	}
-	if setPassword {
-		password := "NULL"
-		if verifier != "" {
-			password = literal(verifier)
-		}
-		options = append(options, "PASSWORD "+password)
-	}
-	role := ident(want.Name)
-	if len(options) > 0 {
-		if _, err := tx.Exec(ctx, "ALTER ROLE "+role+" "+strings.Join(options, " ")); err != nil {
-			return err
-		}
-	}
-	if !slices.Equal(have.SearchPaths, want.SearchPaths) {
-		if err := setRole(ctx, tx, role, "search_path", quoteAll(want.SearchPaths)); err != nil {
-			return err
-		}
-	}
-	for name, pair := range map[string][2]int{
-		"statement_timeout":                   {have.StatementTimeout, want.StatementTimeout},
-		"idle_in_transaction_session_timeout": {have.IdleInTransactionSessionTimeout, want.IdleInTransactionSessionTimeout},
-	} {
-		if pair[0] == pair[1] {
-			continue
-		}
-		if err := setRole(ctx, tx, role, name, strconv.Itoa(pair[1])); err != nil {
-			return err
-		}
-	}
-	if inherits {
-		return inheritMemberships(ctx, tx, want.Name, *want.Inherit)
-	}
-	return nil
-}
-
-func setRole(ctx context.Context, tx server.Conn, role, name, value string) error {
-	statement := "ALTER ROLE " + role + " SET " + name + " TO " + value
-	if value == "" || value == "0" {
-		statement = "ALTER ROLE " + role + " RESET " + name
-	}
-	_, err := tx.Exec(ctx, statement)
-	return err
-}
-
 // roleAfterWrite reads back what a write left. The password was just set, so it is not tried.
 func roleAfterWrite(ctx context.Context, s *server.Server, want Role) (Role, error) {
 	var got Role
@@ -280,7 +168,7 @@ func lookUpRole(ctx context.Context, c server.Conn, name string) (Role, string, 
 		return Role{}, "", embedded.ErrGone
 	}
 	if err != nil {
-		return Role{}, "", err
+		return Role{}, "", fmt.Errorf("look for role %s: %w", name, err)
 	}
 	for _, s := range settings {
 		key, value, _ := strings.Cut(s, "=")
@@ -294,40 +182,4 @@ func lookUpRole(ctx context.Context, c server.Conn, name string) (Role, string, 
 		}
 	}
 	return r, mark, nil
-}
-
-// quoteAll is a list of quoted names.
-func quoteAll(names []string) string {
-	quoted := make([]string, 0, len(names))
-	for _, n := range names {
-		quoted = append(quoted, ident(n))
-	}
-	return strings.Join(quoted, ", ")
-}
-
-// splitIdentifiers reads a list of names as PostgreSQL stores a search_path: separated by commas, quoted where needed.
-func splitIdentifiers(list string) []string {
-	var out []string
-	for list = strings.TrimLeft(list, ", "); list != ""; list = strings.TrimLeft(list, ", ") {
-		if list[0] != '"' {
-			name, rest, _ := strings.Cut(list, ",")
-			out = append(out, strings.TrimSpace(name))
-			list = rest
-			continue
-		}
-		var name strings.Builder
-		i := 1
-		for ; i < len(list); i++ {
-			if list[i] == '"' {
-				if i+1 >= len(list) || list[i+1] != '"' {
-					break
-				}
-				i++ // a doubled quote is one
-			}
-			name.WriteByte(list[i])
-		}
-		out = append(out, name.String())
-		list = list[min(i+1, len(list)):]
-	}
-	return out
 }

@@ -81,7 +81,6 @@ func TestRolePassword(t *testing.T) {
 func TestRoleOwnership(t *testing.T) {
 	t.Parallel()
 	pg := testutil.Postgres(t)
-	admin := pg.Connect(t, pg.AdminURL("postgres"))
 	cases := map[string]struct{ reason, comment, want string }{
 		"Person": {"A person's role is refused.", "", unmarkedByAHand},
 		"Other":  {"The error says who has it.", "plattr:owner=plattr/other", "belongs to another stack (plattr/other)"},
@@ -89,6 +88,8 @@ func TestRoleOwnership(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			admin := pg.Connect(t, pg.AdminURL("postgres"))
 			p := provider(t, "mine")
 			role := testutil.Unique("role")
 			exec(t, admin, "CREATE ROLE "+role, "COMMENT ON ROLE "+role+" IS "+literal(tc.comment))

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/jackc/pgx/v5"
+
 	"plattr.dev/plattr/internal/providers/embedded"
 	"plattr.dev/plattr/internal/providers/postgresql/server"
 )
@@ -90,7 +92,6 @@ type databaseOf struct {
 func databasesOf(ctx context.Context, s *server.Server, role string) ([]databaseOf, error) {
 	var out []databaseOf
 	err := s.Do(ctx, s.Database(), func(ctx context.Context, c server.Conn) error {
-		out = nil
 		rows, err := c.Query(ctx, `
 			SELECT DISTINCT d.datname::text, d.datallowconn
 			FROM pg_shdepend s
@@ -100,15 +101,11 @@ func databasesOf(ctx context.Context, s *server.Server, role string) ([]database
 		if err != nil {
 			return err
 		}
-		defer rows.Close()
-		for rows.Next() {
+		out, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (databaseOf, error) {
 			var d databaseOf
-			if err := rows.Scan(&d.name, &d.open); err != nil {
-				return err
-			}
-			out = append(out, d)
-		}
-		return rows.Err()
+			return d, row.Scan(&d.name, &d.open)
+		})
+		return wrap(err, "read databases")
 	})
 	return out, err
 }

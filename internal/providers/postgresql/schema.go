@@ -128,7 +128,7 @@ func lookUpSchema(ctx context.Context, c server.Conn, name string) (Schema, stri
 	if stack == "" {
 		stack = owner(role)
 	}
-	return got, stack, err
+	return got, stack, wrap(err, "look for schema %s", name)
 }
 
 func readSchema(ctx context.Context, s *server.Server, op embedded.Op, id string, state Schema) (Schema, error) {

@@ -104,7 +104,7 @@ func (s *Server) Change(ctx context.Context, database string, fn func(ctx contex
 		if err := fn(ctx, tx); err != nil {
 			return err
 		}
-		return tx.Commit(ctx) //nolint:wrapcheck // explained by Do
+		return tx.Commit(ctx)
 	})
 }
 
