@@ -1,13 +1,31 @@
 package main
 
 import (
+	"context"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
 	"plattr.dev/plattr/cmd/plattr/completion"
 	"plattr.dev/plattr/cmd/plattr/config/show"
+	"plattr.dev/plattr/cmd/plattr/db/connect"
+	"plattr.dev/plattr/cmd/plattr/db/dump"
+	"plattr.dev/plattr/cmd/plattr/db/migrate"
+	"plattr.dev/plattr/cmd/plattr/db/reset"
+	"plattr.dev/plattr/cmd/plattr/db/restore"
+	"plattr.dev/plattr/cmd/plattr/db/rotate"
+	"plattr.dev/plattr/cmd/plattr/db/seed"
+	"plattr.dev/plattr/cmd/plattr/db/shell"
+	"plattr.dev/plattr/cmd/plattr/dev"
+	"plattr.dev/plattr/cmd/plattr/dev/destroy"
+	"plattr.dev/plattr/cmd/plattr/dev/logs"
+	"plattr.dev/plattr/cmd/plattr/dev/status"
+	"plattr.dev/plattr/cmd/plattr/dev/stop"
+	"plattr.dev/plattr/cmd/plattr/env/list"
+	"plattr.dev/plattr/cmd/plattr/env/set"
+	"plattr.dev/plattr/cmd/plattr/env/unset"
 	"plattr.dev/plattr/cmd/plattr/initcmd"
+	"plattr.dev/plattr/cmd/plattr/internal/local"
 	"plattr.dev/plattr/cmd/plattr/validate"
 	"plattr.dev/plattr/cmd/plattr/version"
 	"plattr.dev/plattr/internal/cli"
@@ -41,7 +59,8 @@ func newRoot(s *cli.Session) *cobra.Command {
 		&cobra.Group{ID: groupOther, Title: "Other commands"},
 	)
 	add(root, groupStart, initcmd.New(s), validate.New(s), configGroup(s))
-	add(root, groupRun)
+	open := local.NewOpener(s)
+	add(root, groupRun, devGroup(s, open), dbGroup(s, open), envGroup(s))
 	add(root, groupOther, version.New(s, debug.ReadBuildInfo), completion.New(s))
 	root.SetHelpCommandGroupID(groupOther)
 	return root
@@ -57,4 +76,25 @@ func add(root *cobra.Command, group string, commands ...*cobra.Command) {
 func configGroup(s *cli.Session) *cobra.Command {
 	return cli.Group("config", "Look at plattr.yaml as plattr reads it",
 		"  plattr config show --env staging", show.New(s))
+}
+
+func devGroup(s *cli.Session, open local.Opener) *cobra.Command {
+	return dev.New(s, open,
+		stop.New(s, func(ctx context.Context) (stop.Runtime, error) { return local.OpenMachine(ctx) }),
+		status.New(s, func(ctx context.Context) (status.Runtime, error) { return local.OpenMachine(ctx) }),
+		logs.New(s, func(ctx context.Context) (logs.Runtime, error) { return local.OpenMachine(ctx) }),
+		destroy.New(s, open, func(ctx context.Context) (destroy.Runtime, error) { return local.OpenMachine(ctx) }),
+	)
+}
+
+func dbGroup(s *cli.Session, open local.Opener) *cobra.Command {
+	return cli.Group("db", "Work on the application's database", "  plattr db migrate\n  plattr db shell -c 'select 1'",
+		migrate.New(s, open), seed.New(s, open), shell.New(s, open), connect.New(s, open),
+		reset.New(s, open), rotate.New(s, open), dump.New(s, open), restore.New(s, open),
+	)
+}
+
+func envGroup(s *cli.Session) *cobra.Command {
+	return cli.Group("env", "Work on the application's environment variables", "  plattr env list\n  plattr env set LOG_LEVEL=debug",
+		list.New(s), set.New(s), unset.New(s))
 }

@@ -3,11 +3,16 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
+	"plattr.dev/plattr/cmd/plattr/internal/local"
 	"plattr.dev/plattr/internal/cli"
 	"plattr.dev/plattr/internal/config"
 	"plattr.dev/plattr/internal/engine"
+	"plattr.dev/plattr/internal/migrate"
+	"plattr.dev/plattr/internal/sqlshell"
+	"plattr.dev/plattr/localdev"
 )
 
 // timeoutError says that --timeout ended the command.
@@ -18,7 +23,7 @@ type timeoutError struct {
 
 // Error names the time and what was going on.
 func (e *timeoutError) Error() string {
-	return fmt.Sprintf("gave up after %s (--timeout): %v", cli.Duration(e.after), e.cause)
+	return fmt.Sprintf("gave up after %s (--timeout): %v", e.after, e.cause)
 }
 
 // rules is the table from the errors of all packages to exit codes and next
@@ -28,8 +33,46 @@ func rules() cli.Rules {
 		timedOut,
 		invalidFile,
 		cli.When(cli.ErrNoFile, cli.Verdict{Next: "plattr init"}),
+		cli.When(localdev.ErrNotUp, cli.Verdict{Next: "plattr dev"}),
+		cli.When(sqlshell.ErrNoPsql, cli.Verdict{Next: "plattr db shell"}),
+		locked,
 		cli.When(engine.ErrLocked, cli.Verdict{Code: cli.ExitLocked}),
+		cli.When(migrate.ErrLocked, cli.Verdict{Code: cli.ExitLocked}),
+		child,
+		resources,
 	}
+}
+
+// locked says who works on the application, and since when.
+func locked(err error) (cli.Verdict, bool) {
+	var e *engine.LockedError
+	if !errors.As(err, &e) || e.PID == 0 {
+		return cli.Verdict{}, false
+	}
+	app := strings.TrimPrefix(e.Stack, "local-")
+	return cli.Verdict{Code: cli.ExitLocked, Message: fmt.Sprintf("%s, local is locked: %s, process %d on %s, since %s (%s ago)",
+		app, e.Owner, e.PID, e.Host, e.Since.Local().Format(time.TimeOnly), cli.Duration(time.Since(e.Since)))}, true
+}
+
+// child passes on the exit code of a tool, whose own output has been shown.
+func child(err error) (cli.Verdict, bool) {
+	var tool *migrate.ExitError
+	var psql *sqlshell.ExitError
+	switch {
+	case errors.As(err, &tool):
+		return cli.Verdict{Code: tool.Code, Child: tool.Tool}, true
+	case errors.As(err, &psql):
+		return cli.Verdict{Code: psql.Code, Child: "psql"}, true
+	default:
+		return cli.Verdict{}, false
+	}
+}
+
+// resources names what could not be made in the user's words; what the engine
+// calls it is for --verbose.
+func resources(err error) (cli.Verdict, bool) {
+	lines := local.Explain(err)
+	return cli.Verdict{Message: strings.Join(lines, "\n")}, len(lines) > 0
 }
 
 // timedOut comes first: what a cancelled part says is not why it ended.

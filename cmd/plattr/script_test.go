@@ -31,7 +31,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("HOME", filepath.Join(env.WorkDir, ".home"))
 			return readOnly(env)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": exitCode},
 	})
 }
 
@@ -47,8 +47,8 @@ func readOnly(env *testscript.Env) error {
 	return os.Mkdir(dir, 0o555)
 }
 
-// status runs a program and checks its exit code: status 2 plattr nonsense.
-func status(ts *testscript.TestScript, neg bool, args []string) {
+// exitCode runs a program and checks its exit code: status 2 plattr nonsense.
+func exitCode(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: status CODE PROGRAM ARGS...")
 	}

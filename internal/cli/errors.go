@@ -51,10 +51,14 @@ func (e *ReportedError) Error() string { return fmt.Sprintf("exit code %d", e.Co
 type Verdict struct {
 	// Code is the exit code; 0 means ExitFailed.
 	Code int
-	// Next is a command that works as it stands, or empty.
+	// Next is a command that works as it stands, or empty: then it is what the
+	// error's own method Hint says.
 	Next string
 	// Child is the program whose own exit code Code is, or empty.
 	Child string
+	// Message replaces the error's own text, where that is not in the user's
+	// words.
+	Message string
 	// Whole prints every line of the error: they are a list of problems, not
 	// evidence.
 	Whole bool
@@ -78,6 +82,13 @@ func (r Rules) Judge(err error) Verdict {
 	v := r.match(err)
 	if v.Code == ExitOK {
 		v.Code = ExitFailed
+	}
+	if v.Message == "" {
+		v.Message = err.Error()
+	}
+	var hinted interface{ Hint() string }
+	if v.Next == "" && v.Code != ExitCancelled && errors.As(err, &hinted) {
+		v.Next = hinted.Hint()
 	}
 	return v
 }
@@ -131,7 +142,7 @@ func (r Rules) Report(s *Session, err error) {
 	var usage *UsageError
 	if s.Format != Text && !errors.As(err, &usage) {
 		var f failure
-		f.Error.Message, f.Error.Code, f.Error.Child, f.Error.Next = err.Error(), v.Code, v.Child, v.Next
+		f.Error.Message, f.Error.Code, f.Error.Child, f.Error.Next = v.Message, v.Code, v.Child, v.Next
 		// The error itself follows on Err: a closed Out must not hide it.
 		_ = encode(s.Out, s.Format, f)
 	}
@@ -139,7 +150,7 @@ func (r Rules) Report(s *Session, err error) {
 }
 
 func printError(w io.Writer, paint Paint, err error, v Verdict) {
-	lines := strings.Split(strings.TrimRight(err.Error(), "\n"), "\n")
+	lines := strings.Split(strings.TrimRight(v.Message, "\n"), "\n")
 	lines = append(lines, evidence(err)...)
 	if v.Code == ExitCancelled {
 		lines = []string{"cancelled: the next run continues where this one ended"}

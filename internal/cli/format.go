@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -40,18 +39,22 @@ func Size(bytes int64) string {
 	return strconv.FormatFloat(value, 'f', 0, 64) + " " + units[0]
 }
 
-// Count writes a number and its noun: 1 table, 1,204 objects.
-func Count(n int, noun string) string {
-	digits := strconv.Itoa(n)
-	sign := ""
+// Number writes a number with its thousands apart: 1,204.
+func Number(n int) string {
+	digits, sign := strconv.Itoa(n), ""
 	if n < 0 {
 		sign, digits = "-", digits[1:]
 	}
 	for i := len(digits) - 3; i > 0; i -= 3 {
 		digits = digits[:i] + "," + digits[i:]
 	}
+	return sign + digits
+}
+
+// Count writes a number and its noun: 1 table, 1,204 objects.
+func Count(n int, noun string) string {
 	if n != 1 {
 		noun += "s"
 	}
-	return strings.TrimSpace(sign + digits + " " + noun)
+	return Number(n) + " " + noun
 }

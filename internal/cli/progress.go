@@ -97,6 +97,11 @@ func (v *View) Start(key, parent, label string) {
 	})
 }
 
+// Rename changes the label of a step that runs.
+func (v *View) Rename(key, label string) {
+	v.with(key, func(s *step) { s.label = clean(label) })
+}
+
 // Update says what a step waits for.
 func (v *View) Update(key, text string) {
 	v.with(key, func(s *step) { s.text = clean(text) })
@@ -256,15 +261,11 @@ func (v *View) notice(s *step, path string) {
 		return
 	}
 	name := path + s.label
-	waiting := 0
 	for _, child := range s.children {
-		if child.state == running {
-			waiting++
-			v.notice(child, name+": ")
-		}
+		v.notice(child, name+": ")
 	}
 	now, text := v.now(), s.waits()
-	if waiting > 0 || now.Sub(s.began) < noticeFirst || text == s.noticeText && !s.noticed.IsZero() {
+	if len(s.children) > 0 && text == "" || now.Sub(s.began) < noticeFirst || text == s.noticeText && !s.noticed.IsZero() {
 		return
 	}
 	if !s.noticed.IsZero() && now.Sub(s.noticed) < noticeRepeat {

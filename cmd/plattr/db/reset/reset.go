@@ -1,0 +1,65 @@
+// Package reset is the `db reset` command.
+package reset
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"plattr.dev/plattr/cmd/plattr/internal/local"
+	"plattr.dev/plattr/internal/cli"
+	"plattr.dev/plattr/localdev"
+	"plattr.dev/plattr/localdev/scratch"
+)
+
+// New returns the `db reset` command.
+func New(s *cli.Session, open local.Opener) *cobra.Command {
+	return &cobra.Command{
+		Use:   "reset",
+		Short: "Make the database again from migrations and seeds",
+		Long: "Make the database again from migrations and seeds.\n\n" +
+			"All rows are lost. A migrated and seeded template is kept and cloned, so that a reset takes a moment; it is made anew\n" +
+			"only when a migration or a seed changed. It asks first; scripts pass --yes.",
+		Example: "  plattr db reset --yes",
+		Args:    cli.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), s, open) },
+	}
+}
+
+func run(ctx context.Context, s *cli.Session, open local.Opener) error {
+	config, _, err := local.Load(s)
+	if err != nil {
+		return err
+	}
+	if err := s.Confirm(ctx, "delete all rows of "+config.Name+" on this machine"); err != nil {
+		return err
+	}
+	app, err := open(ctx, "plattr db reset")
+	if err != nil {
+		return err
+	}
+	var result scratch.Result
+	err = app.Run(ctx, s, "Reset", func(ctx context.Context, db *localdev.Database, out localdev.Output) (string, error) {
+		var err error
+		result, err = db.Reset(ctx, out)
+		return how(result), err
+	})
+	if err != nil {
+		return fmt.Errorf("reset: %w", err)
+	}
+	return s.Print(result, func(w io.Writer) error {
+		took := time.Duration(result.Milliseconds) * time.Millisecond
+		_, err := fmt.Fprintf(w, "%s is as migrations and seeds say: %s, %s\n", config.Name, how(result), cli.Duration(took))
+		return err
+	})
+}
+
+func how(r scratch.Result) string {
+	if r.Rebuilt {
+		return "its template was made anew"
+	}
+	return "its template was up to date"
+}

@@ -1,0 +1,192 @@
+// Package dev is the `dev` command: it brings an application up on this
+// machine. The commands below it are packages of their own.
+package dev
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"plattr.dev/plattr/cmd/plattr/internal/local"
+	"plattr.dev/plattr/internal/cli"
+	"plattr.dev/plattr/internal/config"
+	"plattr.dev/plattr/internal/sqlshell/libpq"
+	"plattr.dev/plattr/localdev"
+)
+
+type options struct {
+	*cli.Session
+	open   local.Opener
+	follow bool
+}
+
+// New returns the `dev` command, which runs alone too.
+func New(s *cli.Session, open local.Opener, children ...*cobra.Command) *cobra.Command {
+	o := &options{Session: s, open: open}
+	cmd := &cobra.Command{
+		Use:   "dev",
+		Short: "Bring the application up on this machine",
+		Long: "Bring the application up on this machine.\n\n" +
+			"It starts the services that plattr.yaml enables, makes the database, roles and buckets, repairs what was changed\n" +
+			"outside, writes .plattr/NAME.env for your own server, prints the addresses and returns; the services go on.\n" +
+			"A second run changes nothing, and takes up what a killed one left.",
+		Example: "  plattr dev\n  plattr dev --follow\n  plattr dev -o json",
+		Args:    cli.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
+	}
+	cmd.Flags().BoolVarP(&o.follow, "follow", "f", false, "stay and show the logs of the services; Ctrl-C leaves them running")
+	cmd.AddCommand(children...)
+	return cmd
+}
+
+func (o *options) run(ctx context.Context) error {
+	app, err := o.open(ctx, "plattr dev")
+	if err != nil {
+		return err
+	}
+	res, err := o.up(ctx, app)
+	if err != nil {
+		return err
+	}
+	r := newReport(app, res)
+	if err := o.Print(r, func(w io.Writer) error { return r.write(w, app) }); err != nil {
+		return err
+	}
+	if !o.follow {
+		return nil
+	}
+	o.Infof("Logs of the services (Ctrl-C leaves them running):")
+	return app.Native().Logs(ctx, "", true, o.Out)
+}
+
+// up runs with a view, which is closed before anything else is printed.
+func (o *options) up(ctx context.Context, app *local.App) (localdev.UpResult, error) {
+	view := o.NewView()
+	defer view.Close()
+	name := app.Config.Name
+	watch := local.NewWatch(view, name+", local")
+	res, err := app.Up(ctx, watch.Reports())
+	if err != nil {
+		watch.Close("", nil, "", err)
+		return res, fmt.Errorf("%s, local: %w", name, err)
+	}
+	for _, part := range notLocal(app.Config) {
+		view.Warn(part + " is enabled in plattr.yaml, but this version does not run it on the laptop")
+	}
+	if !res.Changed() {
+		watch.Rename(name + " is up, nothing changed")
+		watch.Close("", nil, "", nil)
+		return res, nil
+	}
+	watch.Close("", parts(app), local.Changes(res.Changes), nil)
+	return res, nil
+}
+
+// parts says what the application has, for the lines below its own.
+func parts(app *local.App) map[string]string {
+	n, out := app.Names(), map[string]string{}
+	if app.Config.DatabaseEnabled() {
+		out["database"] = fmt.Sprintf("schema %s, roles %s %s %s %s", n.Schema, n.AppRole, n.AnonRole, n.UserRole, n.RestRole)
+	}
+	if app.Config.StorageEnabled() {
+		text := ""
+		for _, b := range app.Config.Storage.Buckets {
+			text += " " + n.Bucket(b.Name)
+		}
+		out["storage"] = "buckets" + text
+	}
+	return out
+}
+
+func notLocal(app *config.App) []string {
+	var out []string
+	for name, on := range map[string]bool{
+		"auth": app.AuthEnabled(), "redis": app.RedisEnabled(), "search": app.SearchEnabled(),
+	} {
+		if on {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// report is what `dev -o json` prints. It holds no secret.
+type report struct {
+	App         string `json:"app"`
+	Environment string `json:"environment"`
+	// Changes is "none" or counts by what was done.
+	Changes      any               `json:"changes"`
+	Drift        []drift           `json:"drift"`
+	URLs         map[string]string `json:"urls"`
+	Buckets      map[string]string `json:"buckets,omitempty"`
+	EnvFile      string            `json:"envFile"`
+	Milliseconds int64             `json:"milliseconds"`
+}
+
+type drift struct {
+	Resource string   `json:"resource"`
+	Type     string   `json:"type"`
+	Gone     bool     `json:"gone"`
+	Changed  []string `json:"changed,omitempty"`
+}
+
+func newReport(app *local.App, res localdev.UpResult) report {
+	r := report{
+		App: app.Config.Name, Environment: "local", Changes: "none", Drift: []drift{}, URLs: map[string]string{},
+		Buckets: res.Connections.Buckets, EnvFile: res.EnvFile, Milliseconds: res.Elapsed.Milliseconds(),
+	}
+	if res.Changed() {
+		counts := maps.Clone(res.Changes)
+		delete(counts, "same")
+		r.Changes = counts
+	}
+	for _, d := range res.Drift {
+		r.Drift = append(r.Drift, drift{Resource: d.Name, Type: d.Type, Gone: d.Gone, Changed: d.Keys})
+	}
+	if url := res.Connections.DatabaseURL; url != "" {
+		r.URLs["database"] = libpq.Mask(url)
+	}
+	if res.RestURL != "" {
+		r.URLs["rest"] = res.RestURL
+	}
+	if s3 := res.Endpoints.S3; s3 != nil && app.Config.StorageEnabled() {
+		r.URLs["s3"], r.URLs["s3Console"] = s3.URL, s3.ConsoleURL
+	}
+	return r
+}
+
+// write prints the addresses, and how to go on.
+func (r report) write(w io.Writer, app *local.App) error {
+	var rows [][]string
+	for _, line := range []struct{ label, url string }{
+		{"DATABASE_URL", r.URLs["database"]}, {"REST", r.URLs["rest"]}, {"S3", r.URLs["s3"]}, {"S3 console", r.URLs["s3Console"]},
+	} {
+		if line.url != "" {
+			rows = append(rows, []string{"  " + line.label, line.url})
+		}
+	}
+	_, blank := fmt.Fprintln(w)
+	table := cli.Table(w, rows)
+	_, err := fmt.Fprintf(w, "\n  . %s   then start your own server%s\n", local.Near(r.EnvFile), start(app.Config.Framework))
+	return errors.Join(blank, table, err)
+}
+
+// start is the usual command of a framework's own server.
+func start(f config.Framework) string {
+	switch f {
+	case config.NextJS:
+		return ": npx next dev"
+	case config.Rails:
+		return ": bin/rails server"
+	case config.Go:
+		return ": go run ."
+	default:
+		return ""
+	}
+}

@@ -1,0 +1,148 @@
+package local
+
+import (
+	"strings"
+	"sync"
+
+	"plattr.dev/plattr/internal/cli"
+	"plattr.dev/plattr/internal/engine"
+	"plattr.dev/plattr/localdev"
+)
+
+// The keys of the roots of the tree.
+const (
+	keyServices = "services"
+	keyApp      = "app"
+)
+
+// Watch shows the services and resources of an application in a view.
+type Watch struct {
+	view  *cli.View
+	label string
+
+	mu       sync.Mutex
+	services map[string]bool // begun, and true once ready
+	began    bool            // the application's root is there
+}
+
+// NewWatch returns a Watch; label is what the root of the resources is called.
+func NewWatch(view *cli.View, label string) *Watch {
+	return &Watch{view: view, label: label, services: map[string]bool{}}
+}
+
+// Reports are what localdev calls.
+func (w *Watch) Reports() localdev.Reports {
+	return localdev.Reports{Services: w.service, Resources: w.resource}
+}
+
+// service shows one service on its way. Those that start before the resources
+// are children of their own root; PostgREST starts after them and belongs to
+// the application.
+func (w *Watch) service(p localdev.Progress) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	key, label := "service "+p.Service, strings.TrimSpace(p.Title+" "+p.Version)
+	if _, known := w.services[p.Service]; !known {
+		w.services[p.Service] = false
+		parent := keyServices
+		if w.began {
+			parent = keyApp
+		} else if len(w.services) == 1 {
+			w.view.Start(keyServices, "", "Services")
+		}
+		w.view.Start(key, parent, label)
+	}
+	w.view.Rename(key, label)
+	switch p.Phase {
+	case localdev.Downloading:
+		w.view.Update(key, "downloading")
+		w.view.Bytes(key, p.Done, p.Total)
+	case localdev.Ready:
+		w.services[p.Service] = true
+		w.view.Done(key, p.Detail, -1)
+	default:
+		w.view.Bytes(key, 0, 0)
+		w.view.Update(key, string(p.Phase))
+	}
+}
+
+// Rename changes what the root of the resources is called.
+func (w *Watch) Rename(label string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.begin()
+	w.view.Rename(keyApp, label)
+}
+
+// Begin shows the root of the resources, for a run that has none.
+func (w *Watch) Begin() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.begin()
+}
+
+func (w *Watch) begin() {
+	if w.began {
+		return
+	}
+	w.began = true
+	if len(w.services) > 0 {
+		w.view.Done(keyServices, "", -1)
+	}
+	w.view.Start(keyApp, "", w.label)
+}
+
+// resource shows what the engine does, in the words of the user.
+func (w *Watch) resource(e engine.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.begin()
+	switch e.Kind {
+	case engine.Started:
+		if verb := verbs()[e.Operation]; verb != "" && !e.Component && !strings.HasPrefix(e.Type, "pulumi:") {
+			w.view.Update(keyApp, verb+" "+Noun(e.Type, e.Name))
+		}
+	case engine.Drifted:
+		w.view.Warn(driftLine(e.Type, e.Name, e.Gone, e.Keys))
+	case engine.Message:
+		if e.Severity == "warning" {
+			w.view.Warn(e.Message)
+		}
+	}
+	if text := eventLine(e); text != "" {
+		w.view.Event(text)
+	}
+}
+
+// Close ends the roots that are left: as done with what came out, or as failed.
+func (w *Watch) Close(detail string, children map[string]string, remark string, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err != nil {
+		for service, ready := range w.services {
+			if !ready {
+				w.view.Fail("service "+service, err)
+			}
+		}
+		w.view.Fail(keyServices, err)
+		w.view.Fail(keyApp, err)
+		return
+	}
+	w.begin()
+	for _, part := range []string{"database", "storage"} {
+		if text, ok := children[part]; ok {
+			w.view.Start(part, keyApp, part)
+			w.view.Done(part, text, 0)
+		}
+	}
+	w.view.Remark(keyApp, remark)
+	w.view.Done(keyApp, detail, -1)
+}
+
+func verbs() map[engine.Operation]string {
+	return map[engine.Operation]string{
+		engine.Create: "creating", engine.Update: "changing", engine.Delete: "deleting", engine.Replace: "replacing",
+		engine.CreateReplacement: "replacing", engine.DeleteReplaced: "replacing", engine.Refresh: "looking at",
+		engine.Read: "looking at", engine.Import: "taking over",
+	}
+}

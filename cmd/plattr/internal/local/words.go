@@ -1,0 +1,112 @@
+package local
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"plattr.dev/plattr/internal/cli"
+	"plattr.dev/plattr/internal/engine"
+)
+
+// nouns are the user's words for the types of resources, by the last part of
+// the type's token.
+func nouns() map[string]string {
+	return map[string]string{
+		"accesskey":               "access key",
+		"bucketcorsconfiguration": "CORS rules of bucket",
+		"bucketownershipcontrols": "ownership rules of bucket",
+		"bucketpolicy":            "policy of bucket",
+		"bucketpublicaccessblock": "public access rules of bucket",
+		"databasebootstrap":       "settings of database",
+		"defaultprivileges":       "rights on later objects",
+		"grant":                   "rights",
+		"grantrole":               "membership",
+		"secret":                  "password",
+		"userpolicy":              "access policy",
+	}
+}
+
+// Noun names a resource in the user's words: role shop-database-app.
+func Noun(typ, name string) string {
+	word := strings.ToLower(typ[strings.LastIndexAny(typ, ":/")+1:])
+	word = strings.TrimSuffix(word, "v2")
+	if known := nouns()[word]; known != "" {
+		word = known
+	}
+	return strings.TrimSpace(word + " " + name)
+}
+
+// driftLine says what was found, and that it is put right.
+func driftLine(typ, name string, gone bool, keys []string) string {
+	if gone {
+		return Noun(typ, name) + " was deleted outside plattr: it is made again"
+	}
+	what := ""
+	if len(keys) > 0 {
+		what = " (" + strings.Join(keys, ", ") + ")"
+	}
+	return Noun(typ, name) + " was changed outside plattr" + what + ": it is put back"
+}
+
+// eventLine is a line of --verbose: the engine's own words.
+func eventLine(e engine.Event) string {
+	switch e.Kind {
+	case engine.Finished:
+		return ""
+	case engine.Message:
+		return strings.TrimSpace(e.Severity + " " + e.Name + " " + e.Message)
+	default:
+		line := fmt.Sprintf("%s %s %s %s", e.Kind, e.Operation, e.Type, e.Name)
+		if len(e.Keys) > 0 {
+			line += " (" + strings.Join(e.Keys, ", ") + ")"
+		}
+		return line
+	}
+}
+
+// Changes says what a run did: 24 created, 1 deleted. It is empty where nothing
+// was.
+func Changes(changes map[string]int) string {
+	var parts []string
+	for _, what := range slices.Sorted(maps.Keys(changes)) {
+		if what != engine.Unchanged && changes[what] > 0 {
+			parts = append(parts, cli.Number(changes[what])+" "+what)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Explain puts an error of a run in the user's words, or returns nil where it
+// is understood as it is.
+func Explain(err error) []string {
+	var lines []string
+	for _, e := range failures(err) {
+		verb := "set up"
+		if e.Operation != "" {
+			verb = string(e.Operation)
+		}
+		lines = append(lines, fmt.Sprintf("could not %s %s: %v", verb, Noun(e.Type, e.Name), e.Cause))
+	}
+	return lines
+}
+
+// failures returns the resources that failed, all that were joined.
+func failures(err error) []*engine.ResourceError {
+	if e, ok := err.(*engine.ResourceError); ok { //nolint:errorlint // the walk is here
+		return []*engine.ResourceError{e}
+	}
+	switch e := err.(type) { //nolint:errorlint // the walk is here
+	case interface{ Unwrap() []error }:
+		var all []*engine.ResourceError
+		for _, inner := range e.Unwrap() {
+			all = append(all, failures(inner)...)
+		}
+		return all
+	case interface{ Unwrap() error }:
+		return failures(e.Unwrap())
+	default:
+		return nil
+	}
+}
