@@ -2,8 +2,7 @@ package storage_test
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"maps"
@@ -89,11 +88,10 @@ func get(ctx context.Context, c *s3.Client, bucket, key string) (string, error) 
 	return string(raw), err
 }
 
-// unique makes names of this test that no other test uses, not longer than a bucket's may be.
+// unique makes names that no other test uses, nor another run of this one, not longer than a bucket's may be.
 func unique(t *testing.T, name string) string {
 	t.Helper()
-	sum := sha256.Sum256([]byte(t.Name()))
-	return "plattr-local-" + hex.EncodeToString(sum[:5]) + "-" + name
+	return "plattr-local-" + strings.ToLower(rand.Text()[:10]) + "-" + name
 }
 
 func laptop(t *testing.T, app string) storage.Args {

@@ -18,6 +18,7 @@ import (
 // kind, and begins an upload that nobody ends.
 func fill(t *testing.T, s *testutil.S3Server, bucket string, objects int) {
 	t.Helper()
+	c := admin(s) // one: each has connections of its own
 	group, ctx := errgroup.WithContext(t.Context())
 	group.SetLimit(16)
 	put := func(key string) func() error {
@@ -26,7 +27,7 @@ func fill(t *testing.T, s *testutil.S3Server, bucket string, objects int) {
 			body = "" // versitygw makes a folder of it
 		}
 		return func() error {
-			_, err := admin(s).PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: strings.NewReader(body)})
+			_, err := c.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: strings.NewReader(body)})
 			return err
 		}
 	}
@@ -41,18 +42,18 @@ func fill(t *testing.T, s *testutil.S3Server, bucket string, objects int) {
 	}
 	for i := range 20 {
 		key := fmt.Sprintf("many/%04d", i)
-		if _, err := admin(s).PutObject(t.Context(), &s3.PutObjectInput{
+		if _, err := c.PutObject(t.Context(), &s3.PutObjectInput{
 			Bucket: &bucket, Key: &key, Body: strings.NewReader("second version"),
 		}); err != nil {
 			t.Fatal(err)
 		}
 		if i%2 == 0 {
-			if _, err := admin(s).DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: &bucket, Key: &key}); err != nil {
+			if _, err := c.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: &bucket, Key: &key}); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	if _, err := admin(s).CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
+	if _, err := c.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
 		Bucket: &bucket, Key: aws.String("film.mp4"),
 	}); err != nil {
 		t.Fatal(err)

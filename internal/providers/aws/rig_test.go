@@ -1,9 +1,9 @@
 package aws
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"crypto/rand"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -80,11 +80,10 @@ func same(t *testing.T, r *testutil.Resource, in props, want ...string) {
 	}
 }
 
-// unique makes names of this test that no other test uses.
+// unique makes names that no other test uses, nor another run of this one.
 func unique(t *testing.T, name string) string {
 	t.Helper()
-	sum := sha256.Sum256([]byte(t.Name()))
-	return name + "-" + hex.EncodeToString(sum[:5])
+	return name + "-" + strings.ToLower(rand.Text()[:10])
 }
 
 func s3As(s *testutil.S3Server, key, secret string) *s3.Client {
