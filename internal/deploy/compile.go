@@ -79,6 +79,8 @@ func compileStorage(app Application, n names.Names, p Platform) *application.Sto
 		Encryption:        can(CapabilityEncryption),
 		OwnershipControls: can(CapabilityOwnershipControls),
 	}}
+	// Elsewhere a bucket that leaves plattr.yaml must not take its objects along.
+	st.ForceDestroy = p.Target.Environment == names.Local || p.Target.Environment == names.Preview
 	for _, b := range app.Spec.Storage.Buckets {
 		st.Buckets = append(st.Buckets, application.Bucket{Name: b.Name, BucketName: n.Bucket(b.Name), Public: b.Public})
 	}
