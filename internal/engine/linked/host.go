@@ -39,7 +39,7 @@ func newHost(
 	factories map[string]func() plugin.Provider,
 	log func(sev diag.Severity, urn resource.URN, msg string, stream int32, status bool),
 ) (*host, error) {
-	h := &host{factories: factories, log: log, running: map[plugin.Provider]struct{}{}}
+	h := &host{factories: factories, log: log, running: map[plugin.Provider]struct{}{}, runtime: newRuntime(absent)}
 	server, err := serveCallbacks(h)
 	if err != nil {
 		return nil, fmt.Errorf("start engine callbacks: %w", err)
@@ -82,10 +82,7 @@ func (h *host) CloseProvider(p plugin.Provider) error {
 	return p.Close()
 }
 
-func (h *host) LanguageRuntime(runtime string, _ plugin.ProgramInfo) (plugin.LanguageRuntime, error) {
-	if h.runtime == nil {
-		return nil, fmt.Errorf("language runtime %s: %w", runtime, errNoPlugins)
-	}
+func (h *host) LanguageRuntime(string, plugin.ProgramInfo) (plugin.LanguageRuntime, error) {
 	return h.runtime, nil
 }
 
@@ -101,10 +98,7 @@ func (h *host) SignalCancellation() error {
 	for p := range h.running {
 		errs = append(errs, p.SignalCancellation(context.Background()))
 	}
-	if h.runtime != nil {
-		errs = append(errs, h.runtime.Cancel())
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, h.runtime.Cancel())...)
 }
 
 // Close ends every provider. The engine calls it more than once.
@@ -113,10 +107,7 @@ func (h *host) Close() error {
 	running := h.running
 	h.running = map[plugin.Provider]struct{}{}
 	h.mu.Unlock()
-	var errs []error
-	if h.runtime != nil {
-		errs = append(errs, h.runtime.Close())
-	}
+	errs := []error{h.runtime.Close()}
 	for p := range running {
 		errs = append(errs, p.Close())
 	}

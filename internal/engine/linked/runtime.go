@@ -93,6 +93,11 @@ func call(pctx *pulumi.Context, program pulumi.RunFunc) (err error) {
 	return pulumi.RunWithContext(pctx, program)
 }
 
+// absent stands for the program of a run that has none.
+func absent(context.Context, plugin.RunInfo) (string, error) {
+	return "", errors.New("this run has no program")
+}
+
 // remote asks the server at an address to run its program, as the engine itself does for the runtime "client". The
 // engine's own connection would outlive the run: it counts on the end of the process.
 func remote(address, engine string) func(context.Context, plugin.RunInfo) (string, error) {
