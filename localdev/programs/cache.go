@@ -18,11 +18,13 @@ import (
 
 // CacheDir returns plattr's cache folder: PLATTR_CACHE_DIR, or /var/cache/plattr for root, because the services run
 // as another user who may not enter root's home, or $XDG_CACHE_HOME/plattr, or ~/.cache/plattr.
-func CacheDir(getenv func(string) string) (string, error) {
+func CacheDir(getenv func(string) string) (string, error) { return cacheDir(getenv, os.Geteuid() == 0) }
+
+func cacheDir(getenv func(string) string, root bool) (string, error) {
 	if dir := getenv("PLATTR_CACHE_DIR"); dir != "" {
 		return filepath.Abs(dir)
 	}
-	if os.Geteuid() == 0 {
+	if root {
 		return "/var/cache/plattr", nil
 	}
 	if dir := getenv("XDG_CACHE_HOME"); filepath.IsAbs(dir) {

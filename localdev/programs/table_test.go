@@ -72,22 +72,29 @@ func checkSource(t *testing.T, e Entry, s Source) {
 
 func TestCacheDir(t *testing.T) {
 	t.Parallel()
-	env := func(m map[string]string) func(string) string { return func(k string) string { return m[k] } }
-	got, err := CacheDir(env(map[string]string{"PLATTR_CACHE_DIR": "/x/y"}))
-	if err != nil || got != "/x/y" {
-		t.Errorf("CacheDir() = %q, %v, want the setting", got, err)
+	cases := map[string]struct {
+		reason string
+		env    map[string]string
+		root   bool
+		want   string
+	}{
+		"Setting": {"the setting comes first", map[string]string{"PLATTR_CACHE_DIR": "/s", "HOME": "/h"}, true, "/s"},
+		"Root":    {"the services' user may not enter root's home", map[string]string{"HOME": "/root"}, true, "/var/cache/plattr"},
+		"XDG":     {"where people keep caches", map[string]string{"XDG_CACHE_HOME": "/x", "HOME": "/h"}, false, "/x/plattr"},
+		"Home":    {"else below home", map[string]string{"HOME": "/h"}, false, "/h/.cache/plattr"},
+		"Nothing": {"without a home there is no place", nil, false, ""},
 	}
-	if os.Geteuid() == 0 {
-		if got, _ := CacheDir(env(map[string]string{"HOME": "/root"})); got != "/var/cache/plattr" {
-			t.Errorf("CacheDir() of root = %q", got)
-		}
-		return
-	}
-	if got, _ := CacheDir(env(map[string]string{"HOME": "/home/a"})); got != "/home/a/.cache/plattr" {
-		t.Errorf("CacheDir() = %q", got)
-	}
-	if _, err := CacheDir(env(nil)); err == nil || !strings.Contains(err.Error(), "HOME") {
-		t.Errorf("CacheDir() without HOME = %v, want an error that names it", err)
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := cacheDir(func(k string) string { return tc.env[k] }, tc.root)
+			if got != tc.want || (err != nil) != (tc.want == "") {
+				t.Errorf("cacheDir() = %q, %v, want %q: %s", got, err, tc.want, tc.reason)
+			}
+			if err != nil && !strings.Contains(err.Error(), "HOME") {
+				t.Errorf("the error %v does not name HOME", err)
+			}
+		})
 	}
 }
 

@@ -50,11 +50,13 @@ const elsewhere = "set PLATTR_STATE_DIR to a folder that you may write to"
 
 // Path says where the state folder is: PLATTR_STATE_DIR, for root /var/lib/plattr, else $XDG_STATE_HOME/plattr or
 // ~/.local/state/plattr.
-func Path(getenv func(string) string) (string, error) {
+func Path(getenv func(string) string) (string, error) { return pathOf(getenv, os.Geteuid() == 0) }
+
+func pathOf(getenv func(string) string, root bool) (string, error) {
 	if dir := getenv("PLATTR_STATE_DIR"); dir != "" {
 		return filepath.Abs(dir)
 	}
-	if os.Geteuid() == 0 {
+	if root {
 		return rootPath, nil
 	}
 	if dir := getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {

@@ -103,17 +103,33 @@ func TestOpenNamesTheFolderThatCannotBeEntered(t *testing.T) {
 	}
 }
 
-func TestPathWithoutHome(t *testing.T) {
+func TestPath(t *testing.T) {
 	t.Parallel()
-	path, err := Path(func(string) string { return "" })
-	if os.Geteuid() == 0 {
-		if path != "/var/lib/plattr" {
-			t.Errorf("Path() of root = %q, %v", path, err)
-		}
-		return
+	cases := map[string]struct {
+		reason string
+		env    map[string]string
+		root   bool
+		want   string
+	}{
+		"Setting": {"the setting comes first", map[string]string{"PLATTR_STATE_DIR": "/s", "HOME": "/h"}, true, "/s"},
+		"Root":    {"services run as another user, who may not enter root's home", map[string]string{"HOME": "/root"}, true, "/var/lib/plattr"},
+		"XDG":     {"where people keep state", map[string]string{"XDG_STATE_HOME": "/x", "HOME": "/h"}, false, "/x/plattr"},
+		"BadXDG":  {"a relative path is ignored, as the specification says", map[string]string{"XDG_STATE_HOME": "x", "HOME": "/h"}, false, "/h/.local/state/plattr"},
+		"Home":    {"else below home", map[string]string{"HOME": "/h"}, false, "/h/.local/state/plattr"},
+		"Nothing": {"without a home there is no place", nil, false, ""},
 	}
-	if err == nil || !strings.Contains(err.Error(), "HOME") {
-		t.Errorf("Path() = %q, %v, want an error that names HOME", path, err)
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := pathOf(func(k string) string { return tc.env[k] }, tc.root)
+			if got != tc.want || (err != nil) != (tc.want == "") {
+				t.Errorf("pathOf() = %q, %v, want %q: %s", got, err, tc.want, tc.reason)
+			}
+			var folder *FolderError
+			if err != nil && (!errors.As(err, &folder) || !strings.Contains(err.Error(), "HOME") || folder.Hint() == "") {
+				t.Errorf("the error %v does not name HOME and a next step", err)
+			}
+		})
 	}
 }
 

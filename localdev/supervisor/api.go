@@ -63,7 +63,8 @@ func (s *Supervisor) handler() http.Handler {
 		if !decode(w, r, &spec) {
 			return
 		}
-		status, err := s.ensure(r.Context(), spec, r.URL.Query().Has("wait"))
+		wait, _ := time.ParseDuration(r.URL.Query().Get("wait")) // none: do not wait
+		status, err := s.ensure(r.Context(), spec, wait)
 		answer(w, status, err)
 	})
 	mux.HandleFunc("POST /remove", func(w http.ResponseWriter, r *http.Request) {

@@ -26,6 +26,7 @@ import (
 const (
 	startTimeout = 10 * time.Second
 	helloTimeout = 5 * time.Second
+	maxWait      = 5 * time.Minute // for a service
 )
 
 // Client talks to the supervisor of a state folder.
@@ -76,8 +77,13 @@ func (c *Client) Status(ctx context.Context, memory bool, probe ...string) (Stat
 
 // Ensure makes the service run as spec says and waits until it does its work. The error is a *ServiceError if it can't.
 func (c *Client) Ensure(ctx context.Context, spec services.Spec) (ServiceStatus, error) {
+	// The supervisor gives up a little earlier than ctx does, so that it can say what it was waiting for.
+	wait := maxWait
+	if deadline, ok := ctx.Deadline(); ok {
+		wait = min(wait, time.Until(deadline)*9/10)
+	}
 	var s ServiceStatus
-	err := c.call(ctx, http.MethodPost, "/ensure?wait=1", spec, &s)
+	err := c.call(ctx, http.MethodPost, "/ensure?wait="+wait.String(), spec, &s)
 	return s, err
 }
 

@@ -273,8 +273,8 @@ func (s *Supervisor) unit(name string) *unit {
 	return s.units[name]
 }
 
-// ensure makes the service run as spec says, and with wait returns when it does its work.
-func (s *Supervisor) ensure(ctx context.Context, spec services.Spec, wait bool) (ServiceStatus, error) {
+// ensure makes the service run as spec says, and waits no longer than wait until it does its work.
+func (s *Supervisor) ensure(ctx context.Context, spec services.Spec, wait time.Duration) (ServiceStatus, error) {
 	if err := s.check(spec); err != nil {
 		return ServiceStatus{}, err
 	}
@@ -282,9 +282,11 @@ func (s *Supervisor) ensure(ctx context.Context, spec services.Spec, wait bool) 
 	if err != nil {
 		return ServiceStatus{}, err
 	}
-	if !wait {
+	if wait <= 0 {
 		return u.status(), nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
 	return u.await(ctx)
 }
 

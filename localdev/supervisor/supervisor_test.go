@@ -32,6 +32,7 @@ echo "hello from $2"
 case "$3" in
 crash) echo "no such thing as $2" >&2; exit 7;;
 deaf) trap '' TERM;;
+mute) while :; do sleep 0.05; done;;
 esac
 touch "$1/ready-$2"
 while :; do sleep 0.05; done`
@@ -234,6 +235,21 @@ func TestAServiceThatCannotStart(t *testing.T) {
 	}
 	if s := m.ensure(t, m.spec(fake, "bad", "")); s.State != Ready {
 		t.Errorf("after the cause is mended: %+v", s)
+	}
+}
+
+func TestAServiceThatIsNeverReady(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	if _, err := m.client.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	_, err := m.client.Ensure(ctx, m.spec(fake, "slow", "mute"))
+	var failed *ServiceError
+	if !errors.As(err, &failed) || !strings.Contains(err.Error(), "still starting") {
+		t.Errorf("Ensure() = %v, want what it waited for", err)
 	}
 }
 
