@@ -114,12 +114,47 @@ func open(dir string) (*posix.Posix, error) {
 		}
 		opts.SideCarDir = sidecar
 	}
+	if err := removeUnfinished(buckets, store); err != nil {
+		return nil, err
+	}
 	be, err := posix.New(buckets, store, opts)
 	if err != nil {
 		return nil, fmt.Errorf("open the store: %w", err)
 	}
 	return be, nil
 }
+
+// removeUnfinished removes the empty folders of buckets whose making was cut off by a kill: versitygw writes a bucket's
+// owner after its folder, and refuses a name whose folder has none.
+func removeUnfinished(buckets string, store meta.MetadataStorer) error {
+	entries, err := os.ReadDir(buckets)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		folder := filepath.Join(buckets, e.Name())
+		if !e.IsDir() || whole(folder, e.Name(), store) {
+			continue
+		}
+		// Only an empty one goes; what has objects is for a person to look at.
+		if err := os.Remove(folder); err != nil && !errors.Is(err, syscall.ENOTEMPTY) && !errors.Is(err, os.ErrExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// whole tells whether a bucket has an owner.
+func whole(folder, name string, store meta.MetadataStorer) bool {
+	if _, xattr := store.(meta.XattrMeta); xattr {
+		name = folder // the side-car knows buckets by name, extended attributes are at a path
+	}
+	_, err := store.RetrieveAttribute(nil, name, "", ownerAttribute)
+	return !errors.Is(err, meta.ErrNoSuchKey)
+}
+
+// ownerAttribute is where versitygw keeps a bucket's owner (backend/posix/posix.go, aclkey).
+const ownerAttribute = "acl"
 
 func iamConfig(c Config) *embedgw.IAMConfig {
 	return &embedgw.IAMConfig{

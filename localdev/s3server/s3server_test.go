@@ -199,6 +199,35 @@ func TestVersionsAndDataOutliveTheProcess(t *testing.T) {
 	}
 }
 
+func TestAnUnfinishedBucketIsNotInTheWay(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	c, cmd := serve(t, dir)
+	root := s3Client(c, c.AccessKey, c.SecretKey)
+	whole := &s3.CreateBucketInput{Bucket: aws.String("whole")}
+	if _, err := root.CreateBucket(t.Context(), whole); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	for _, name := range []string{"cut-off", "of-a-person/with-a-file"} { // as a kill within CreateBucket leaves it
+		if err := os.MkdirAll(filepath.Join(dir, "buckets", name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, _ = serve(t, dir)
+	root = s3Client(c, c.AccessKey, c.SecretKey)
+	if _, err := root.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("cut-off")}); err != nil {
+		t.Errorf("the name of an unfinished bucket is not free: %v", err)
+	}
+	if _, err := root.HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String("whole")}); err != nil {
+		t.Errorf("an empty bucket is gone: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "buckets", "of-a-person", "with-a-file")); err != nil {
+		t.Errorf("a folder that is not empty is gone: %v", err)
+	}
+}
+
 func TestTheConsoleAnswers(t *testing.T) {
 	t.Parallel()
 	c, _ := serve(t, t.TempDir())
