@@ -52,6 +52,9 @@ const phrase = "conformance"
 // TestConformance runs the same programs through the stock CLI and through the linked engine, as Engine and as
 // auto.Stack, and compares after every step.
 func TestConformance(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the stock CLI takes a minute")
+	}
 	t.Parallel()
 	cli := testutil.Tool(t, "pulumi")
 	for name, steps := range scenarios() {
@@ -279,13 +282,13 @@ func class(err error) string {
 }
 
 func causes(text string) string {
-	found := ""
+	var found strings.Builder
 	for _, c := range []string{"no space", "broken", "boom", "name is required"} {
 		if strings.Contains(text, c) {
-			found += ": " + c
+			found.WriteString(": " + c)
 		}
 	}
-	return found
+	return found.String()
 }
 
 // normal prints a deployment without what differs between two runs: times, positions, ciphers, and the order of

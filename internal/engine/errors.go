@@ -32,6 +32,8 @@ var (
 )
 
 // knownErrors is the one table from the texts of Pulumi to our errors. The first match wins.
+//
+//nolint:gochecknoglobals // a table, never written
 var knownErrors = []struct {
 	text string
 	err  error
@@ -50,6 +52,8 @@ var knownErrors = []struct {
 }
 
 // knownCauses maps the errors of our own parts.
+//
+//nolint:gochecknoglobals // a table, never written
 var knownCauses = map[error]error{
 	state.ErrNoStack:     ErrStackNotFound,
 	secret.ErrPassphrase: ErrDecrypt,

@@ -63,10 +63,15 @@ func (o Output) GoString() string { return fmt.Sprintf("engine.Output(%s)", o.St
 
 // MarshalJSON writes the value, masked when it is secret.
 func (o Output) MarshalJSON() ([]byte, error) {
+	v := o.Value
 	if o.Secret {
-		return json.Marshal(linked.Masked)
+		v = linked.Masked
 	}
-	return json.Marshal(o.Value)
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("encode output: %w", err)
+	}
+	return raw, nil
 }
 
 func outputs(m resource.PropertyMap) map[string]Output {

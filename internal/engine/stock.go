@@ -112,7 +112,7 @@ func operate(ctx context.Context, s auto.Stack, op operation, stream chan<- even
 			opts = append(opts, optpreview.Refresh())
 		}
 		_, err = s.Preview(ctx, opts...)
-		return nil, err
+		return nil, fmt.Errorf("pulumi %s: %w", op.verb, err)
 	case verbUp:
 		opts := []optup.Option{optup.EventStreams(stream), optup.Message(o.Message)}
 		if o.Refresh {
@@ -129,11 +129,11 @@ func operate(ctx context.Context, s auto.Stack, op operation, stream chan<- even
 		_, err = s.Refresh(ctx, optrefresh.EventStreams(stream), optrefresh.Message(o.Message))
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("pulumi %s: %w", op.verb, err)
 	}
 	values, err := s.Outputs(ctx)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("pulumi %s: %w", op.verb, err)
 	}
 	all := make(map[string]Output, len(values))
 	for k, v := range values {

@@ -167,7 +167,7 @@ func find(args []string) (string, verb, []string, error) {
 
 func (s *session) version(context.Context, []string) error {
 	_, err := fmt.Fprintln(s.out, "v"+version)
-	return err
+	return err //nolint:wrapcheck // the stream is the caller's
 }
 
 func (s *session) flag(name string) bool { v, _ := s.flags.GetBool(name); return v }
@@ -204,7 +204,11 @@ func (s *session) project() (*workspace.Project, error) {
 	if err != nil {
 		return nil, fmt.Errorf("no Pulumi.yaml project file found in %s: %w", s.dir, err)
 	}
-	return workspace.LoadProject(path)
+	p, err := workspace.LoadProject(path)
+	if err != nil {
+		return nil, fmt.Errorf("read project: %w", err)
+	}
+	return p, nil
 }
 
 // open returns the project and the directory of its stacks.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"strings"
 
@@ -144,7 +145,11 @@ func parseKey(p *workspace.Project, name string) (config.Key, error) {
 	if !strings.Contains(name, ":") {
 		name = string(p.Name) + ":" + name
 	}
-	return config.ParseKey(name)
+	key, err := config.ParseKey(name)
+	if err != nil {
+		return config.Key{}, fmt.Errorf("config key %q: %w", name, err)
+	}
+	return key, nil
 }
 
 func (s *session) configAll(ctx context.Context, _ []string) error {
@@ -193,7 +198,7 @@ func (s *session) configGet(ctx context.Context, args []string) error {
 	}
 	v, ok, err := settings.Config.Get(key, s.flag("path"))
 	if err != nil {
-		return err
+		return fmt.Errorf("get config key %s: %w", key, err)
 	}
 	if !ok {
 		return fmt.Errorf("configuration key '%s' not found for stack '%s'", args[0], ref.Stack)
@@ -209,7 +214,7 @@ func (s *session) configGet(ctx context.Context, args []string) error {
 	shown := valueOf(v, decrypter)
 	if !s.flag("json") {
 		_, err := fmt.Fprintln(s.out, *shown.Value)
-		return err
+		return err //nolint:wrapcheck // the stream is the caller's
 	}
 	shown.Name = key.String()
 	return s.print(shown)
@@ -254,7 +259,7 @@ func (s *session) set(ctx context.Context, values map[string]string, isSecret bo
 				v = config.NewSecureValue(text)
 			}
 			if err := c.Set(key, v, s.flag("path")); err != nil {
-				return err
+				return fmt.Errorf("set config key %s: %w", key, err)
 			}
 		}
 		return nil
@@ -269,7 +274,7 @@ func (s *session) configRemove(ctx context.Context, args []string) error {
 				return err
 			}
 			if err := c.Remove(key, s.flag("path")); err != nil {
-				return err
+				return fmt.Errorf("remove config key %s: %w", key, err)
 			}
 		}
 		return nil
@@ -291,9 +296,7 @@ func (s *session) configRefresh(ctx context.Context, _ []string) error {
 	}
 	return s.edit(ctx, func(_ *workspace.Project, c config.Map, _ func(string) (string, error)) error {
 		clear(c)
-		for k, v := range runs[0].Config {
-			c[k] = v
-		}
+		maps.Copy(c, runs[0].Config)
 		return nil
 	})
 }

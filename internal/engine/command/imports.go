@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 
 	"github.com/blang/semver"
@@ -76,9 +77,7 @@ func (s *session) importResources(ctx context.Context, _ []string) error {
 // imports resolves parents and providers, which are names of the name table or of earlier resources of the file.
 func (f importFile) imports(ref state.Ref, protect bool) ([]deploy.Import, error) {
 	urns := map[string]resource.URN{}
-	for name, urn := range f.NameTable {
-		urns[name] = urn
-	}
+	maps.Copy(urns, f.NameTable)
 	find := func(name string) (resource.URN, error) {
 		if name == "" {
 			return "", nil

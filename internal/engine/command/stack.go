@@ -54,13 +54,13 @@ func (s *session) print(v any) error {
 	enc := json.NewEncoder(s.out)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+	return enc.Encode(v) //nolint:wrapcheck // the stream is the caller's
 }
 
 func (s *session) whoami(context.Context, []string) error {
 	u, err := user.Current()
 	if err != nil {
-		return err
+		return fmt.Errorf("who am I: %w", err)
 	}
 	_, d, openErr := s.open()
 	if s.flag("json") {
@@ -70,7 +70,7 @@ func (s *session) whoami(context.Context, []string) error {
 		return s.print(map[string]any{"user": u.Username, "url": d.URL()})
 	}
 	_, err = fmt.Fprintln(s.out, u.Username)
-	return err
+	return err //nolint:wrapcheck // the stream is the caller's
 }
 
 func (s *session) stackInit(_ context.Context, args []string) error {
@@ -312,7 +312,7 @@ func (s *session) stackExport(ctx context.Context, _ []string) error {
 		if snap != nil {
 			plain, err := stack.SerializeUntypedDeployment(ctx, snap, &stack.SerializeOptions{ShowSecrets: true})
 			if err != nil {
-				return err
+				return fmt.Errorf("export stack %s: %w", ref.Stack, err)
 			}
 			d = *plain
 		}
@@ -320,7 +320,7 @@ func (s *session) stackExport(ctx context.Context, _ []string) error {
 	if file := s.text("file"); file != "" {
 		raw, err := json.MarshalIndent(d, "", "    ")
 		if err != nil {
-			return err
+			return fmt.Errorf("export stack %s: %w", ref.Stack, err)
 		}
 		return os.WriteFile(file, raw, 0o600)
 	}

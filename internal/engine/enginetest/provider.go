@@ -93,13 +93,16 @@ func read(dir, name string) (file, error) {
 	if err != nil {
 		return f, err
 	}
-	return f, json.Unmarshal(raw, &f)
+	if err := json.Unmarshal(raw, &f); err != nil {
+		return f, fmt.Errorf("read file %s: %w", name, err)
+	}
+	return f, nil
 }
 
 func write(dir, name string, f file) error {
 	raw, err := json.Marshal(f)
 	if err != nil {
-		return err
+		return fmt.Errorf("write file %s: %w", name, err)
 	}
 	tmp, err := os.CreateTemp(dir, ".tmp*")
 	if err != nil {
@@ -319,7 +322,7 @@ func NewFile(ctx *pulumi.Context, name string, args pulumi.Map, opts ...pulumi.R
 	}
 	opts = append([]pulumi.ResourceOption{pulumi.Version("1.0.0")}, opts...)
 	if err := ctx.RegisterResource(Type, name, args, f, opts...); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("register file %s: %w", name, err)
 	}
 	return f, nil
 }

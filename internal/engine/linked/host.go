@@ -161,7 +161,7 @@ func serveCallbacks(h *host) (*callbacks, error) {
 		},
 	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("listen: %w", err)
 	}
 	c.addr = fmt.Sprintf("127.0.0.1:%d", handle.Port)
 	c.stop = sync.OnceValue(func() error { close(cancel); return <-handle.Done })

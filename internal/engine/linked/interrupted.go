@@ -59,7 +59,7 @@ func (u *update) create(ctx context.Context, h *host, res *resource.State) error
 		URN: res.URN, Name: res.URN.Name(), Type: res.Type, Properties: res.Inputs, Timeout: res.CustomTimeouts.Create,
 	})
 	if err != nil {
-		return err
+		return err //nolint:wrapcheck // the provider's own message; the caller says the rest
 	}
 	if made.ID == "" {
 		return errors.New("provider did not return an ID")
@@ -88,7 +88,7 @@ func (u *update) create(ctx context.Context, h *host, res *resource.State) error
 func (u *update) provider(ctx context.Context, h *host, res *resource.State) (plugin.Provider, error) {
 	ref, err := providers.ParseReference(res.Provider)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("provider of %s: %w", res.URN, err)
 	}
 	for _, p := range u.snap.Resources {
 		if p.URN != ref.URN() || p.ID != ref.ID() {
@@ -122,7 +122,7 @@ type snapshots struct {
 func (s *snapshots) BeginMutation(step deploy.Step) (engine.SnapshotMutation, error) {
 	m, err := s.SnapshotManager.BeginMutation(step)
 	if err != nil || (step.Op() != deploy.OpCreate && step.Op() != deploy.OpCreateReplacement) {
-		return m, err
+		return m, err //nolint:wrapcheck // passed on as it is
 	}
 	return &creation{SnapshotMutation: m, snapshots: s}, nil
 }
@@ -139,5 +139,5 @@ func (c *creation) End(step deploy.Step, successful bool) error {
 		u.interrupted = append(u.interrupted, resource.NewOperation(step.New(), resource.OperationTypeCreating))
 		u.mu.Unlock()
 	}
-	return c.SnapshotMutation.End(step, successful)
+	return c.SnapshotMutation.End(step, successful) //nolint:wrapcheck // passed on as it is
 }

@@ -238,7 +238,7 @@ func (u *update) execute(ectx *engine.Context, h *host) (display.ResourceChanges
 	}
 	if u.req.Kind == apitype.ResourceImportUpdate {
 		_, changes, err := engine.Import(info, ectx, opts, u.req.Imports, u.req.DryRun)
-		return changes, err
+		return changes, err //nolint:wrapcheck // told by events; the engine's error is a marker
 	}
 	do := engine.Update
 	switch {

@@ -90,7 +90,7 @@ func call(pctx *pulumi.Context, program pulumi.RunFunc) (err error) {
 			err = fmt.Errorf("go inline source runtime error, an unhandled panic occurred: %v", p)
 		}
 	}()
-	return pulumi.RunWithContext(pctx, program)
+	return pulumi.RunWithContext(pctx, program) //nolint:wrapcheck // the program's own error
 }
 
 // absent stands for the program of a run that has none.

@@ -218,7 +218,7 @@ func read(file string) (content, error) {
 		return c, err
 	}
 	if err := json.Unmarshal(raw, &c); err != nil {
-		return c, err
+		return c, fmt.Errorf("read lock %s: %w", file, err)
 	}
 	if c.PID <= 0 || c.Hostname == "" {
 		return c, errors.New("lock without a holder")
@@ -229,7 +229,7 @@ func read(file string) (content, error) {
 func (c content) write(file string) error {
 	raw, err := json.Marshal(c)
 	if err != nil {
-		return err
+		return fmt.Errorf("encode lock: %w", err)
 	}
 	tmp := file + ".tmp" // not *.json: nobody reads it
 	for {

@@ -223,7 +223,7 @@ func passphraseFile(path string) (string, error) {
 func makeKeyFile(path string) ([]byte, error) {
 	random := make([]byte, config.SymmetricCrypterKeyBytes)
 	if _, err := rand.Read(random); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("make random key: %w", err)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err

@@ -103,7 +103,10 @@ func decode(raw []byte) (checkpoint, error) {
 		return checkpoint{}, errors.New("the file is empty")
 	}
 	chk, version, features, err := stack.UnmarshalVersionedCheckpointToLatestCheckpoint(encoding.JSON, raw)
-	return checkpoint{CheckpointV3: chk, version: version, features: features}, err
+	if err != nil {
+		return checkpoint{}, fmt.Errorf("decode: %w", err)
+	}
+	return checkpoint{CheckpointV3: chk, version: version, features: features}, nil
 }
 
 // Save writes a stack's snapshot. It is what backend.SnapshotManager calls after each step.
