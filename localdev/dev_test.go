@@ -241,4 +241,6 @@ func write(t testing.TB, path, text string) {
 	}
 }
 
-func deleteBucket(name string) *awss3.DeleteBucketInput { return &awss3.DeleteBucketInput{Bucket: &name} }
+func deleteBucket(name string) *awss3.DeleteBucketInput {
+	return &awss3.DeleteBucketInput{Bucket: &name}
+}

@@ -8,7 +8,6 @@ import (
 	"time"
 )
 
-//nolint:gochecknoglobals // flags of the test
 var (
 	kills = flag.Int("chaos.n", 10, "how many runs are killed")
 	seed  = flag.Uint64("chaos.seed", 0, "replays the run that printed this seed; 0 takes a new one")

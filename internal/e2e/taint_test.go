@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -213,10 +214,8 @@ func (a *arguments) forget(secret string) { a.excepted = append(a.excepted, secr
 func (a *arguments) seen(secret string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, e := range a.excepted {
-		if e == secret {
-			return false
-		}
+	if slices.Contains(a.excepted, secret) {
+		return false
 	}
 	for line := range a.all {
 		if strings.Contains(line, secret) {

@@ -19,6 +19,7 @@ import (
 
 	"plattr.dev/plattr/internal/testutil"
 	"plattr.dev/plattr/localdev"
+	"plattr.dev/plattr/localdev/state/statetest"
 )
 
 // variant is one form of the application, and what it has on the servers.
@@ -49,12 +50,16 @@ func bucketParts(names ...string) []string {
 func variants() []variant {
 	database := "database: {enabled: true, rest: {enabled: true, anonAccess: read}}\n"
 	return []variant{
-		{"whole", header + database + "storage: {enabled: true, buckets: [{name: uploads}, {name: invoices, public: true}]}\n",
-			slices.Concat(databaseParts(), restParts(), bucketParts("uploads", "invoices"))},
+		{
+			"whole", header + database + "storage: {enabled: true, buckets: [{name: uploads}, {name: invoices, public: true}]}\n",
+			slices.Concat(databaseParts(), restParts(), bucketParts("uploads", "invoices")),
+		},
 		{"small", header + "database: {enabled: true, rest: {enabled: false}}\n", databaseParts()},
-		{"changed", header + "database: {enabled: true, extensions: [pgcrypto], rest: {enabled: true, anonAccess: write}}\n" +
-			"storage: {enabled: true, buckets: [{name: uploads, public: true}, {name: more}]}\n",
-			slices.Concat(databaseParts(), restParts(), bucketParts("uploads", "more"))},
+		{
+			"changed", header + "database: {enabled: true, extensions: [pgcrypto], rest: {enabled: true, anonAccess: write}}\n" +
+				"storage: {enabled: true, buckets: [{name: uploads, public: true}, {name: more}]}\n",
+			slices.Concat(databaseParts(), restParts(), bucketParts("uploads", "more")),
+		},
 		{"buckets", header + "storage: {enabled: true, buckets: [{name: invoices}]}\n", bucketParts("invoices")},
 	}
 }
@@ -64,19 +69,11 @@ type world struct {
 	t              *testing.T
 	program, state string
 	app, neighbour *project
-	endpoints      localdev.Endpoints
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	root, err := os.MkdirTemp("/tmp", "plattr-chaos-") // short, for sockets, and open to the services' user
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(root, 0o755); err != nil { //nolint:gosec // to be entered
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(root) })
+	root := statetest.Room(t)
 	w := &world{t: t, program: build(t, root), state: filepath.Join(root, "state")}
 	w.app = w.newProject(filepath.Join(root, "shop"), variants()[0].file)
 	w.neighbour = w.newProject(filepath.Join(root, "other"),

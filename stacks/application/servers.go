@@ -1,6 +1,7 @@
 package application
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 
@@ -19,7 +20,7 @@ const connectTimeout = 10
 type PostgreSQL struct {
 	Host string
 	Port int
-	// SSLMode is libpq's; empty means the client's default.
+	// SSLMode is libpq's; empty means its default, prefer.
 	SSLMode string
 	// AdminUser has CREATEROLE and CREATEDB; it need not be a superuser.
 	AdminUser, AdminPassword string
@@ -33,10 +34,7 @@ func (s PostgreSQL) providers(ctx *pulumi.Context) (pulumi.ResourceOption, error
 		Host: pulumi.String(s.Host), Port: pulumi.Int(s.Port), Username: pulumi.String(s.AdminUser),
 		Password: pulumi.ToSecret(pulumi.String(s.AdminPassword)).(pulumi.StringOutput), //nolint:forcetypeassert // keeps the type
 		Database: pulumi.String("postgres"), Superuser: pulumi.Bool(false), ConnectTimeout: pulumi.Int(connectTimeout),
-		Sslmode: pulumi.String("disable"),
-	}
-	if s.SSLMode != "" {
-		args.Sslmode = pulumi.String(s.SSLMode)
+		Sslmode: pulumi.String(cmp.Or(s.SSLMode, "prefer")),
 	}
 	admin, err := postgresql.NewProvider(ctx, "postgresql", args)
 	if err != nil {
@@ -65,11 +63,11 @@ func addShadow(ctx *pulumi.Context, c Config, db *database.Database, with pulumi
 		return fmt.Errorf("shadow database: %w", err)
 	}
 	ctx.Export(OutputShadowURL, pulumi.ToSecret(pulumi.All(db.URL, shadow.Name).ApplyT(func(v []any) (string, error) {
-		u, err := url.Parse(v[0].(string)) //nolint:errcheck,forcetypeassert // an output of strings
+		u, err := url.Parse(v[0].(string)) //nolint:forcetypeassert // an output of strings
 		if err != nil {
 			return "", fmt.Errorf("shadow database: %w", err)
 		}
-		u.Path = "/" + v[1].(string) //nolint:errcheck,forcetypeassert // an output of strings
+		u.Path = "/" + v[1].(string) //nolint:forcetypeassert // an output of strings
 		return u.String(), nil
 	})))
 	return nil

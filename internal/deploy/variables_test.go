@@ -1,0 +1,102 @@
+package deploy
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"plattr.dev/plattr/internal/config/names"
+)
+
+func TestVariables(t *testing.T) {
+	t.Parallel()
+	local := Platform{Storage: StorageServer{Endpoint: "http://s3", PublicEndpoint: "http://public", Region: "r"}}
+	cases := map[string]struct {
+		reason  string
+		c       Connections
+		restURL string
+		want    []string
+	}{
+		"Nothing": {reason: "An application without parts has no variables of the platform."},
+		"DatabaseOnly": {
+			reason: "Without REST there is no URL of it; without a shadow database none of that.",
+			c:      Connections{DatabaseURL: "postgres://a", Schema: "shop"},
+			want:   []string{"DATABASE_URL=postgres://a secret", "DATABASE_SCHEMA=shop"},
+		},
+		"Database": {
+			reason: "On the laptop the application and its pod-to-be see the same REST URL.",
+			c:      Connections{DatabaseURL: "postgres://a", ShadowURL: "postgres://b", Schema: "shop"}, restURL: "http://rest",
+			want: []string{
+				"DATABASE_URL=postgres://a secret", "DATABASE_SCHEMA=shop", "SHADOW_DATABASE_URL=postgres://b secret",
+				"POSTGREST_URL=http://rest", "POSTGREST_INTERNAL_URL=http://rest",
+			},
+		},
+		"StorageWithoutKeys": {
+			reason: "With a web identity there are no keys.",
+			c:      Connections{Buckets: map[string]string{"up-loads": "p-up-loads", "a": "p-a"}},
+			want: []string{
+				"S3_ENDPOINT=http://s3", "S3_PUBLIC_ENDPOINT=http://public", "S3_REGION=r",
+				"S3_BUCKET_A=p-a", "S3_BUCKET_UP_LOADS=p-up-loads",
+			},
+		},
+		"StorageWithKeys": {
+			reason: "An AWS SDK works as it is.",
+			c:      Connections{Buckets: map[string]string{"a": "p-a"}, AccessKey: "k", SecretKey: "s"},
+			want: []string{
+				"S3_ENDPOINT=http://s3", "S3_PUBLIC_ENDPOINT=http://public", "S3_REGION=r", "S3_BUCKET_A=p-a",
+				"S3_ACCESS_KEY=k", "S3_SECRET_KEY=s secret", "AWS_ACCESS_KEY_ID=k", "AWS_SECRET_ACCESS_KEY=s secret",
+				"AWS_REGION=r", "AWS_ENDPOINT_URL_S3=http://s3",
+			},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(tc.want, texts(Variables(local, tc.c, tc.restURL))); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestOverride(t *testing.T) {
+	t.Parallel()
+	vars := []Variable{{Name: "PORT", Value: "3000"}, {Name: "B", Value: "b"}}
+	got := texts(Override(vars, map[string]string{"Z": "z", "PORT": "4000", "A": "a"}))
+	want := []string{"PORT=4000 secret", "B=b", "A=a secret", "Z=z secret"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("own values replace in place and follow in order (-want +got):\n%s", diff)
+	}
+}
+
+func TestStackName(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		target names.Target
+		want   string
+	}{
+		"Local":      {names.Target{Environment: names.Local}, "local-shop"},
+		"Production": {names.Target{Environment: names.Production}, "prod-shop"},
+		"Preview":    {names.Target{Environment: names.Preview, PR: 7}, "preview-shop-pr7"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := StackName("shop", tc.target); got != tc.want {
+				t.Errorf("got %s, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
+func texts(vars []Variable) []string {
+	var out []string
+	for _, v := range vars {
+		line := v.Name + "=" + v.Value
+		if v.Secret {
+			line += " secret"
+		}
+		out = append(out, line)
+	}
+	return out
+}
