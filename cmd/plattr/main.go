@@ -19,7 +19,9 @@ import (
 	"plattr.dev/plattr/localdev/supervisor"
 )
 
-func main() { os.Exit(run(os.Args[1:])) }
+func main() {
+	os.Exit(run(os.Args[1:])) //nolint:forbidigo // this is main
+}
 
 // processes are what plattr starts of itself, by their first argument: the
 // supervisor of the local services, and the S3 server. They see to signals
@@ -81,7 +83,7 @@ func execute(ctx context.Context, s *cli.Session, args []string) error {
 		// Whatever the parts said while they stopped: the user ended it.
 		return fmt.Errorf("%w: %w", cli.ErrCancelled, err)
 	default:
-		return err
+		return err //nolint:wrapcheck // it comes from the commands, through cobra
 	}
 }
 
@@ -101,7 +103,7 @@ func signalled(s *cli.Session) (context.Context, func()) {
 			case <-signals:
 			}
 			if count > 0 {
-				os.Exit(cli.ExitCancelled)
+				os.Exit(cli.ExitCancelled) //nolint:forbidigo // main's own handler: nothing is waited for
 			}
 			cancel()
 			if s.Live {

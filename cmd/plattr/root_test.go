@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -103,7 +102,7 @@ func TestBadInput(t *testing.T) {
 func refused(t *testing.T, args []string) {
 	t.Helper()
 	streams, out, _ := cli.Test("")
-	err := execute(context.Background(), cli.NewSession(streams), args) //nolint:usetesting // ends at once
+	err := execute(t.Context(), cli.NewSession(streams), args)
 	var usage *cli.UsageError
 	if !errors.As(err, &usage) || out.Len() > 0 {
 		t.Errorf("plattr %s: want a usage error and nothing on stdout, got %v and %q", strings.Join(args, " "), err, out)

@@ -51,6 +51,9 @@ func TestScripts(t *testing.T) {
 // each on a machine of its own.
 func TestServiceScripts(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("starts servers")
+	}
 	for _, name := range []string{"postgresql", "postgrest"} {
 		_, err := programs.Find(t.Context(), name)
 		testutil.Require(t, err == nil, fmt.Sprint(err))

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -53,10 +54,8 @@ func OneOf(cmd *cobra.Command, args []string) error {
 	if err := Args(1, 1, "one of "+allowed)(cmd, args); err != nil {
 		return err
 	}
-	for _, valid := range cmd.ValidArgs {
-		if args[0] == valid {
-			return nil
-		}
+	if slices.Contains(cmd.ValidArgs, args[0]) {
+		return nil
 	}
 	return usage(cmd, "%s: %q is none of %s", cmd.CommandPath(), args[0], allowed)
 }

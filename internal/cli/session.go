@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -130,11 +131,13 @@ func fileAt(path string) (string, error) {
 
 // Print writes a result to Out: as text by the function, else the value with
 // the field names of its json tags.
-func (s *Session) Print(value any, text func(io.Writer) error) error {
+func (s *Session) Print(value any, text func(io.Writer)) error {
 	if s.Format != Text {
 		return encode(s.Out, s.Format, value)
 	}
-	if err := text(s.Out); err != nil {
+	var b bytes.Buffer
+	text(&b)
+	if _, err := s.Out.Write(b.Bytes()); err != nil {
 		return fmt.Errorf("print the result: %w", err)
 	}
 	return nil
@@ -180,7 +183,7 @@ func blockStyle(n *yaml.Node) {
 }
 
 // Table writes rows in columns. Cells are cleaned of control characters.
-func Table(w io.Writer, rows [][]string) error {
+func Table(w io.Writer, rows [][]string) {
 	var text strings.Builder
 	t := tabwriter.NewWriter(&text, 0, 0, 3, ' ', 0)
 	for _, row := range rows {
@@ -190,13 +193,8 @@ func Table(w io.Writer, rows [][]string) error {
 		}
 		fmt.Fprintln(t, strings.Join(cells, "\t"))
 	}
-	if err := t.Flush(); err != nil {
-		return fmt.Errorf("print the table: %w", err)
-	}
+	_ = t.Flush() // a strings.Builder takes everything
 	for line := range strings.Lines(text.String()) {
-		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
-			return fmt.Errorf("print the table: %w", err)
-		}
+		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
 	}
-	return nil
 }

@@ -20,23 +20,25 @@ func New(s *cli.Session) *cobra.Command {
 		ValidArgs: []string{"bash", "zsh", "fish", "powershell"},
 		Args:      cli.OneOf,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := generate(s, cmd.Root(), args[0]); err != nil {
-				return fmt.Errorf("print the completion of %s: %w", args[0], err)
-			}
-			return nil
+			return generate(s, cmd.Root(), args[0])
 		},
 	}
 }
 
 func generate(s *cli.Session, root *cobra.Command, shell string) error {
+	var err error
 	switch shell {
 	case "zsh":
-		return root.GenZshCompletion(s.Out)
+		err = root.GenZshCompletion(s.Out)
 	case "fish":
-		return root.GenFishCompletion(s.Out, true)
+		err = root.GenFishCompletion(s.Out, true)
 	case "powershell":
-		return root.GenPowerShellCompletionWithDesc(s.Out)
+		err = root.GenPowerShellCompletionWithDesc(s.Out)
 	default:
-		return root.GenBashCompletionV2(s.Out, true)
+		err = root.GenBashCompletionV2(s.Out, true)
 	}
+	if err != nil {
+		return fmt.Errorf("print the completion of %s: %w", shell, err)
+	}
+	return nil
 }

@@ -4,11 +4,11 @@ package dev
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -54,7 +54,7 @@ func (o *options) run(ctx context.Context) error {
 		return err
 	}
 	r := newReport(app, res)
-	if err := o.Print(r, func(w io.Writer) error { return r.write(w, app) }); err != nil {
+	if err := o.Print(r, func(w io.Writer) { r.write(w, app) }); err != nil {
 		return err
 	}
 	if !o.follow {
@@ -94,11 +94,11 @@ func parts(app *local.App) map[string]string {
 		out["database"] = fmt.Sprintf("schema %s, roles %s %s %s %s", n.Schema, n.AppRole, n.AnonRole, n.UserRole, n.RestRole)
 	}
 	if app.Config.StorageEnabled() {
-		text := ""
+		words := []string{"buckets"}
 		for _, b := range app.Config.Storage.Buckets {
-			text += " " + n.Bucket(b.Name)
+			words = append(words, n.Bucket(b.Name))
 		}
-		out["storage"] = "buckets" + text
+		out["storage"] = strings.Join(words, " ")
 	}
 	return out
 }
@@ -162,7 +162,7 @@ func newReport(app *local.App, res localdev.UpResult) report {
 }
 
 // write prints the addresses, and how to go on.
-func (r report) write(w io.Writer, app *local.App) error {
+func (r report) write(w io.Writer, app *local.App) {
 	var rows [][]string
 	for _, line := range []struct{ label, url string }{
 		{"DATABASE_URL", r.URLs["database"]}, {"REST", r.URLs["rest"]}, {"S3", r.URLs["s3"]}, {"S3 console", r.URLs["s3Console"]},
@@ -171,10 +171,9 @@ func (r report) write(w io.Writer, app *local.App) error {
 			rows = append(rows, []string{"  " + line.label, line.url})
 		}
 	}
-	_, blank := fmt.Fprintln(w)
-	table := cli.Table(w, rows)
-	_, err := fmt.Fprintf(w, "\n  . %s   then start your own server%s\n", local.Near(r.EnvFile), start(app.Config.Framework))
-	return errors.Join(blank, table, err)
+	fmt.Fprintln(w)
+	cli.Table(w, rows)
+	fmt.Fprintf(w, "\n  . %s   then start your own server%s\n", local.Near(r.EnvFile), start(app.Config.Framework))
 }
 
 // start is the usual command of a framework's own server.

@@ -100,6 +100,12 @@ func (o *options) run(ctx context.Context) error {
 	if err := o.decide(ctx, &want, evidence); err != nil {
 		return err
 	}
+	return o.write(ctx, path, before, want, evidence)
+}
+
+// write compares what is there with what is wanted, asks before it changes the
+// application's file, and writes.
+func (o *options) write(ctx context.Context, path string, before []byte, want config.Options, evidence string) error {
 	after, err := text(before, want)
 	if err != nil {
 		return flagError(err)
@@ -107,9 +113,6 @@ func (o *options) run(ctx context.Context) error {
 	plan, err := planFiles(path, before, after)
 	if err != nil {
 		return err
-	}
-	if len(plan) == 0 {
-		return o.done(want, evidence, nil)
 	}
 	if before != nil && string(before) != string(after) {
 		o.showDiff(before, after)
@@ -258,20 +261,17 @@ func (o *options) done(want config.Options, evidence string, files []file) error
 	if r.Files == nil {
 		r.Files = []file{}
 	}
-	return o.Print(r, func(w io.Writer) error {
+	return o.Print(r, func(w io.Writer) {
 		if len(files) == 0 {
-			_, err := fmt.Fprintln(w, "nothing to change")
-			return err
+			fmt.Fprintln(w, "nothing to change")
+			return
 		}
 		rows := make([][]string, len(files))
 		for i, f := range files {
 			rows[i] = []string{"  " + f.Action, f.Path, f.Detail}
 		}
-		if err := cli.Table(w, rows); err != nil {
-			return err
-		}
-		_, err := fmt.Fprintln(w, "\nNext: "+r.Next)
-		return err
+		cli.Table(w, rows)
+		fmt.Fprintln(w, "\nNext: "+r.Next)
 	})
 }
 

@@ -58,10 +58,7 @@ func run(s *cli.Session) error {
 			r.Problems = append(r.Problems, problem{p.Line, p.Column, p.Path, p.Message})
 		}
 	}
-	if err := s.Print(r, func(w io.Writer) error {
-		_, err := fmt.Fprintln(w, file+" is valid")
-		return err
-	}); err != nil {
+	if err := s.Print(r, func(w io.Writer) { fmt.Fprintln(w, file+" is valid") }); err != nil {
 		return err
 	}
 	if !r.Valid {

@@ -36,7 +36,7 @@ func New(s *cli.Session, build func() (*debug.BuildInfo, bool)) *cobra.Command {
 		Args:    cli.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			i := read(build)
-			return s.Print(i, func(w io.Writer) error { return write(w, i) })
+			return s.Print(i, func(w io.Writer) { write(w, i) })
 		},
 	}
 }
@@ -81,19 +81,17 @@ func read(build func() (*debug.BuildInfo, bool)) info {
 	return i
 }
 
-func write(w io.Writer, i info) error {
+func write(w io.Writer, i info) {
 	line := "plattr " + i.Version
 	if len(i.Commit) > 7 {
 		line += " (" + i.Commit[:7] + ")"
 	}
-	rows := [][]string{{line}, {"  platform", i.Platform}, {"  go", strings.TrimPrefix(i.Go, "go")}}
+	rows := [][]string{{"  platform", i.Platform}, {"  go", strings.TrimPrefix(i.Go, "go")}}
 	for _, name := range []string{"pulumi", "goose", "versitygw"} {
 		if v := i.Engine[name]; v != "" {
 			rows = append(rows, []string{"  " + name, v})
 		}
 	}
-	if _, err := fmt.Fprintln(w, rows[0][0]); err != nil {
-		return err
-	}
-	return cli.Table(w, rows[1:])
+	fmt.Fprintln(w, line)
+	cli.Table(w, rows)
 }

@@ -2,6 +2,7 @@
 package show
 
 import (
+	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -42,12 +43,9 @@ func run(s *cli.Session, env string) error {
 			return cli.Usagef("--env: %v", err)
 		}
 	}
-	return s.Print(app, func(w io.Writer) error {
-		text, err := app.YAML()
-		if err != nil {
-			return err
-		}
-		_, err = w.Write(text)
+	text, err := app.YAML()
+	if err != nil {
 		return err
-	})
+	}
+	return s.Print(app, func(w io.Writer) { fmt.Fprint(w, string(text)) })
 }

@@ -87,13 +87,12 @@ func (o *options) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("dump: %w", err)
 	}
-	return o.Print(r, func(w io.Writer) error {
+	return o.Print(r, func(w io.Writer) {
 		text := o.file + ": " + cli.Size(r.Bytes)
 		if r.Format == formatRows {
 			text += ", " + cli.Count(int(r.Rows), "row") + " of " + cli.Count(r.Tables, "table")
 		}
-		_, err := fmt.Fprintln(w, text)
-		return err
+		fmt.Fprintln(w, text)
 	})
 }
 

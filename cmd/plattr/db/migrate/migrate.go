@@ -69,10 +69,9 @@ func (o *options) run(ctx context.Context) error {
 	if result.Applied == nil {
 		result.Applied = []migrate.Applied{}
 	}
-	return o.Print(result, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "%s, %d were there before%s\n",
+	return o.Print(result, func(w io.Writer) {
+		fmt.Fprintf(w, "%s, %d were there before%s\n",
 			cli.Count(len(result.Applied), "migration")+" applied", result.Already, head(result.Head))
-		return err
 	})
 }
 
@@ -111,10 +110,10 @@ func (o *options) show(ctx context.Context, app *local.App) error {
 	if status.Migrations == nil {
 		status.Migrations = []migrate.State{}
 	}
-	return o.Print(status, func(w io.Writer) error {
+	return o.Print(status, func(w io.Writer) {
 		if len(status.Migrations) == 0 {
-			_, err := fmt.Fprintln(w, "no migrations")
-			return err
+			fmt.Fprintln(w, "no migrations")
+			return
 		}
 		rows := [][]string{}
 		for _, m := range status.Migrations {
@@ -127,6 +126,6 @@ func (o *options) show(ctx context.Context, app *local.App) error {
 			}
 			rows = append(rows, []string{m.Name, m.State, at})
 		}
-		return cli.Table(w, rows)
+		cli.Table(w, rows)
 	})
 }

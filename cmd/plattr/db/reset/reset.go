@@ -50,10 +50,9 @@ func run(ctx context.Context, s *cli.Session, open local.Opener) error {
 	if err != nil {
 		return fmt.Errorf("reset: %w", err)
 	}
-	return s.Print(result, func(w io.Writer) error {
+	return s.Print(result, func(w io.Writer) {
 		took := time.Duration(result.Milliseconds) * time.Millisecond
-		_, err := fmt.Fprintf(w, "%s is as migrations and seeds say: %s, %s\n", config.Name, how(result), cli.Duration(took))
-		return err
+		fmt.Fprintf(w, "%s is as migrations and seeds say: %s, %s\n", config.Name, how(result), cli.Duration(took))
 	})
 }
 

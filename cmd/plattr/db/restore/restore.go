@@ -73,9 +73,8 @@ func run(ctx context.Context, s *cli.Session, open local.Opener, path string) er
 		return fmt.Errorf("restore %s: %w", path, err)
 	}
 	r := report{File: path, Head: manifest.Head(), Tables: len(manifest.Tables), Rows: manifest.Rows()}
-	return s.Print(r, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "%s of %s are back\n", cli.Count(int(r.Rows), "row"), cli.Count(r.Tables, "table"))
-		return err
+	return s.Print(r, func(w io.Writer) {
+		fmt.Fprintf(w, "%s of %s are back\n", cli.Count(int(r.Rows), "row"), cli.Count(r.Tables, "table"))
 	})
 }
 

@@ -48,9 +48,8 @@ func run(ctx context.Context, s *cli.Session, open local.Opener) error {
 	}
 	delete(res.Changes, "same")
 	r := report{App: app.Config.Name, Changes: res.Changes, EnvFile: res.EnvFile}
-	return s.Print(r, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "new passwords are in %s: start your own server again\n", local.Near(r.EnvFile))
-		return err
+	return s.Print(r, func(w io.Writer) {
+		fmt.Fprintf(w, "new passwords are in %s: start your own server again\n", local.Near(r.EnvFile))
 	})
 }
 

@@ -42,12 +42,11 @@ func run(ctx context.Context, s *cli.Session, open local.Opener) error {
 	if err != nil {
 		return fmt.Errorf("seed: %w", err)
 	}
-	return s.Print(result, func(w io.Writer) error {
+	return s.Print(result, func(w io.Writer) {
 		if len(result.Files) == 0 {
-			_, err := fmt.Fprintf(w, "no seeds in %s\n", app.Config.Database.Seed)
-			return err
+			fmt.Fprintf(w, "no seeds in %s\n", app.Config.Database.Seed)
+			return
 		}
-		_, err := fmt.Fprintf(w, "%s, %s\n", cli.Count(len(result.Files), "seed file"), cli.Count(int(result.Rows), "row"))
-		return err
+		fmt.Fprintf(w, "%s, %s\n", cli.Count(len(result.Files), "seed file"), cli.Count(int(result.Rows), "row"))
 	})
 }

@@ -75,9 +75,8 @@ func (o *options) one(ctx context.Context) error {
 		return fmt.Errorf("destroy %s, local: %w", app.Name, err)
 	}
 	r := report{Destroyed: []string{app.Name}, Changes: changes}
-	return o.Print(r, func(w io.Writer) error {
-		_, err := fmt.Fprintln(w, app.Name+" has nothing on this machine any more")
-		return err
+	return o.Print(r, func(w io.Writer) {
+		fmt.Fprintln(w, app.Name+" has nothing on this machine any more")
 	})
 }
 
@@ -117,9 +116,8 @@ func (o *options) everything(ctx context.Context) error {
 	if err := o.destroyMachine(ctx, machine, apps); err != nil {
 		return fmt.Errorf("destroy the local services: %w", err)
 	}
-	return o.Print(r, func(w io.Writer) error {
-		_, err := fmt.Fprintln(w, "nothing of plattr is on this machine any more, but for its cache of programs")
-		return err
+	return o.Print(r, func(w io.Writer) {
+		fmt.Fprintln(w, "nothing of plattr is on this machine any more, but for its cache of programs")
 	})
 }
 

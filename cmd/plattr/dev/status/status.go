@@ -65,7 +65,7 @@ func New(s *cli.Session, open func(context.Context) (Runtime, error)) *cobra.Com
 			if err != nil {
 				return fmt.Errorf("look at the services: %w", err)
 			}
-			return s.Print(r, func(w io.Writer) error { return r.write(w, s.Now()) })
+			return s.Print(r, func(w io.Writer) { r.write(w, s.Now()) })
 		},
 	}
 }
@@ -93,11 +93,9 @@ func read(ctx context.Context, runtime Runtime) (report, error) {
 	return r, nil
 }
 
-func (r report) write(w io.Writer, now time.Time) error {
+func (r report) write(w io.Writer, now time.Time) {
 	if len(r.Services) == 0 {
-		if _, err := fmt.Fprintln(w, "no service is running: plattr dev starts them"); err != nil {
-			return err
-		}
+		fmt.Fprintln(w, "no service is running: plattr dev starts them")
 	}
 	rows := [][]string{{"SERVICE", "VERSION", "STATE", "ADDRESS", "SINCE", "MEMORY"}}
 	if len(r.Services) == 0 {
@@ -116,15 +114,13 @@ func (r report) write(w io.Writer, now time.Time) error {
 			rows = append(rows, []string{"  " + s.Error})
 		}
 	}
-	if err := cli.Table(w, rows); err != nil {
-		return err
-	}
-	return r.writeApps(w)
+	cli.Table(w, rows)
+	r.writeApps(w)
 }
 
-func (r report) writeApps(w io.Writer) error {
+func (r report) writeApps(w io.Writer) {
 	if len(r.Apps) == 0 {
-		return nil
+		return
 	}
 	rows := [][]string{{"APPLICATION", "DIRECTORY"}}
 	for _, a := range r.Apps {
@@ -133,9 +129,7 @@ func (r report) writeApps(w io.Writer) error {
 		}
 	}
 	if len(r.Services) > 0 {
-		if _, err := fmt.Fprintln(w); err != nil {
-			return err
-		}
+		fmt.Fprintln(w)
 	}
-	return cli.Table(w, rows)
+	cli.Table(w, rows)
 }

@@ -54,13 +54,12 @@ func run(ctx context.Context, s *cli.Session, runtime Runtime) error {
 	if err := stop(ctx, s, runtime); err != nil {
 		return fmt.Errorf("stop the services: %w", err)
 	}
-	return s.Print(r, func(w io.Writer) error {
+	return s.Print(r, func(w io.Writer) {
 		text := cli.Count(len(r.Stopped), "service") + " stopped, the data stay"
 		if len(r.Stopped) == 0 {
 			text = "nothing was running"
 		}
-		_, err := fmt.Fprintln(w, text)
-		return err
+		fmt.Fprintln(w, text)
 	})
 }
 

@@ -62,12 +62,12 @@ func run(s *cli.Session, show bool) error {
 			variables[i].Value = masked
 		}
 	}
-	return s.Print(variables, func(w io.Writer) error {
+	return s.Print(variables, func(w io.Writer) {
 		rows := make([][]string, len(variables))
 		for i, v := range variables {
 			rows[i] = []string{v.Name, v.Value, v.From}
 		}
-		return cli.Table(w, rows)
+		cli.Table(w, rows)
 	})
 }
 

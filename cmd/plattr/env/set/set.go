@@ -68,9 +68,8 @@ func run(s *cli.Session, args []string) error {
 	for _, v := range vars {
 		r.Set = append(r.Set, v.Name)
 	}
-	return s.Print(r, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "set %s\nNext: %s\n", strings.Join(r.Set, ", "), r.Next)
-		return err
+	return s.Print(r, func(w io.Writer) {
+		fmt.Fprintf(w, "set %s\nNext: %s\n", strings.Join(r.Set, ", "), r.Next)
 	})
 }
 

@@ -52,8 +52,7 @@ func run(s *cli.Session, names []string) error {
 		return fmt.Errorf("env unset: %w", err)
 	}
 	r := report{Unset: names, Next: "plattr dev"}
-	return s.Print(r, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "unset %s\nNext: %s\n", strings.Join(names, ", "), r.Next)
-		return err
+	return s.Print(r, func(w io.Writer) {
+		fmt.Fprintf(w, "unset %s\nNext: %s\n", strings.Join(names, ", "), r.Next)
 	})
 }
