@@ -104,6 +104,7 @@ func (r *stockRunner) stack(ctx context.Context, op operation, home, attach stri
 // operate does the operation. Outputs are nil after a preview.
 func operate(ctx context.Context, s auto.Stack, op operation, stream chan<- events.EngineEvent) (map[string]Output, error) {
 	o := op.options
+	var values auto.OutputMap
 	var err error
 	switch op.verb {
 	case verbPreview:
@@ -112,28 +113,31 @@ func operate(ctx context.Context, s auto.Stack, op operation, stream chan<- even
 			opts = append(opts, optpreview.Refresh())
 		}
 		_, err = s.Preview(ctx, opts...)
-		return nil, fmt.Errorf("pulumi %s: %w", op.verb, err)
 	case verbUp:
 		opts := []optup.Option{optup.EventStreams(stream), optup.Message(o.Message)}
 		if o.Refresh {
 			opts = append(opts, optup.Refresh())
 		}
-		_, err = s.Up(ctx, opts...)
+		var res auto.UpResult
+		res, err = s.Up(ctx, opts...)
+		values = res.Outputs
 	case verbDestroy:
 		opts := []optdestroy.Option{optdestroy.EventStreams(stream), optdestroy.Message(o.Message)}
 		if o.Refresh {
 			opts = append(opts, optdestroy.Refresh())
 		}
 		_, err = s.Destroy(ctx, opts...)
+		values = auto.OutputMap{}
 	case verbRefresh:
-		_, err = s.Refresh(ctx, optrefresh.EventStreams(stream), optrefresh.Message(o.Message))
+		if _, err = s.Refresh(ctx, optrefresh.EventStreams(stream), optrefresh.Message(o.Message)); err == nil {
+			values, err = s.Outputs(ctx)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("pulumi %s: %w", op.verb, err)
 	}
-	values, err := s.Outputs(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("pulumi %s: %w", op.verb, err)
+	if values == nil {
+		return nil, nil
 	}
 	all := make(map[string]Output, len(values))
 	for k, v := range values {
