@@ -21,6 +21,8 @@ import (
 // The directory is not committed; WriteSchema makes it again.
 const SchemaPath = ".plattr/plattr.schema.json"
 
+//go:generate go test . -run ^TestSchemaIsCommitted$ -update
+
 //go:embed schema/plattr.schema.json
 var schemaFile []byte
 
