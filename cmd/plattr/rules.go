@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -40,6 +41,7 @@ func rules() cli.Rules {
 		cli.When(migrate.ErrLocked, cli.Verdict{Code: cli.ExitLocked}),
 		child,
 		resources,
+		denied,
 	}
 }
 
@@ -85,4 +87,13 @@ func timedOut(err error) (cli.Verdict, bool) {
 func invalidFile(err error) (cli.Verdict, bool) {
 	var e *config.Error
 	return cli.Verdict{Whole: true}, errors.As(err, &e)
+}
+
+// denied is for paths of the user's own; those of plattr have a hint.
+func denied(err error) (cli.Verdict, bool) {
+	var hinted interface{ Hint() string }
+	if !errors.Is(err, fs.ErrPermission) || errors.As(err, &hinted) {
+		return cli.Verdict{}, false
+	}
+	return cli.Verdict{Next: "check that you may write there"}, true
 }

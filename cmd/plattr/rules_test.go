@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os/exec"
 	"strings"
 	"testing"
@@ -59,6 +60,7 @@ func TestRules(t *testing.T) {
 		"Invalid":   {reason: "Every problem of the file is a line of its own.", err: invalid, code: 1, want: []string{"plattr.yaml:1:", "\nplattr.yaml:2:"}},
 		"Timeout":   {reason: "A time limit is a failure, not a cancellation.", err: &timeoutError{time.Minute, context.Canceled}, code: 1, want: []string{"gave up after 1m0s (--timeout)"}},
 		"Cancelled": {reason: "A cancelled run is 3.", err: fmt.Errorf("board: %w", engine.ErrCancelled), code: 3},
+		"Denied":    {reason: "A path that may not be written has a next step.", err: fmt.Errorf("init: %w", fs.ErrPermission), code: 1, want: []string{"Next: check that you may write there"}},
 		"Hint": {
 			reason: "An error's own hint is the next step.", err: &state.NameTakenError{Name: "a", Dir: "/b", Other: "/c"}, code: 1,
 			want: []string{"Next: change name in one of the two plattr.yaml, or run plattr dev destroy in /c"},

@@ -49,6 +49,10 @@ func (o *options) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// Early: where this cannot be written, the environment file cannot either.
+	if err := config.WriteSchema(app.Dir); err != nil {
+		return fmt.Errorf("%s, local: %w", app.Config.Name, err)
+	}
 	res, err := o.up(ctx, app)
 	if err != nil {
 		return err

@@ -36,9 +36,6 @@ func NewOpener(s *cli.Session) Opener {
 		if err != nil {
 			return nil, err
 		}
-		if err := config.WriteSchema(dir); err != nil {
-			return nil, fmt.Errorf("open %s: %w", app.Name, err)
-		}
 		dev, err := localdev.OpenDev(ctx, localdev.DevOptions{
 			Application: deploy.Application{Name: app.Name, Spec: app.ApplicationSpec},
 			Dir:         dir, Port: app.Local.Port, Env: app.Local.Env, Owner: command, Getenv: os.Getenv,
