@@ -107,7 +107,7 @@ func signalled(s *cli.Session) (context.Context, func()) {
 			}
 			cancel()
 			if s.Live {
-				s.Infof("\nstopping in order (Ctrl-C again ends at once)")
+				s.Note("stopping in order: Ctrl-C again ends at once")
 			}
 		}
 	}()

@@ -65,12 +65,15 @@ type View struct {
 	frame  int
 	closed bool
 	stop   chan struct{}
+	left   func() // called by Close
 }
 
 // NewView returns a view on Err that is drawn until Close. Under --quiet it
 // shows nothing.
 func (s *Session) NewView() *View {
 	v := newView(s)
+	v.left = func() { s.view.CompareAndSwap(v, nil) }
+	s.view.Store(v)
 	go v.loop()
 	return v
 }
@@ -78,7 +81,7 @@ func (s *Session) NewView() *View {
 func newView(s *Session) *View {
 	return &View{
 		w: s.Err, paint: s.ErrPaint(), size: s.Size, now: s.Now,
-		live: s.Live && !s.Quiet, quiet: s.Quiet, verbose: s.Verbose,
+		live: s.Live && !s.Quiet, quiet: s.Quiet, verbose: s.Verbose, left: func() {},
 		steps: map[string]*step{}, stop: make(chan struct{}),
 	}
 }
@@ -178,6 +181,7 @@ func (v *View) Close() {
 	v.fold()
 	v.mu.Unlock()
 	close(v.stop)
+	v.left()
 }
 
 func (v *View) loop() {

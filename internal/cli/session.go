@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"text/tabwriter"
 	"time"
 
@@ -67,6 +68,8 @@ type Session struct {
 	Timeout time.Duration
 	// Now is the clock of everything that is printed.
 	Now func() time.Time
+
+	view atomic.Pointer[View] // the one that is open
 }
 
 // NewSession returns a session that prints text, with the system's clock.
@@ -148,6 +151,16 @@ func (s *Session) Infof(format string, args ...any) {
 	if !s.Quiet {
 		fmt.Fprintf(s.Err, format+"\n", args...)
 	}
+}
+
+// Note writes a line to Err from anywhere, above the live tree where one is
+// drawn.
+func (s *Session) Note(text string) {
+	if v := s.view.Load(); v != nil {
+		v.Note(text)
+		return
+	}
+	s.Infof("  %s", text)
 }
 
 // encode writes a value as JSON or YAML. YAML goes through JSON, so that both
