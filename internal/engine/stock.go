@@ -78,6 +78,10 @@ func (r *stockRunner) stack(ctx context.Context, op operation, home, attach stri
 	if err := os.WriteFile(phraseFile, []byte(phrase), 0o600); err != nil {
 		return auto.Stack{}, fmt.Errorf("run %s: %w", r.cli, err)
 	}
+	work := filepath.Join(home, "work") // the Automation API would leave one of its own behind
+	if err := os.Mkdir(work, 0o700); err != nil {
+		return auto.Stack{}, fmt.Errorf("run %s: %w", r.cli, err)
+	}
 	open := auto.UpsertStackInlineSource
 	if op.verb == verbDestroy || op.verb == verbRefresh {
 		open = auto.SelectStackInlineSource
@@ -85,6 +89,7 @@ func (r *stockRunner) stack(ctx context.Context, op operation, home, attach stri
 	s, err := open(ctx, op.ref.Stack, op.ref.Project, op.program,
 		auto.Pulumi(cliCommand{path: r.cli}),
 		auto.PulumiHome(home),
+		auto.WorkDir(work),
 		auto.Project(workspace.Project{
 			Name: tokens.PackageName(op.ref.Project), Runtime: workspace.NewProjectRuntimeInfo("go", nil),
 			Backend: &workspace.ProjectBackend{URL: r.state.URL()},
