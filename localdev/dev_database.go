@@ -51,9 +51,11 @@ func (d *Dev) Database(ctx context.Context, r Reports) (*Database, error) {
 	if err := scratch.Recover(ctx, d.scratchOptions(e)); err != nil {
 		return nil, explain(err)
 	}
-	rest, err := d.ensureREST(ctx, c, r.Services)
-	if err != nil {
-		return nil, err
+	rest := ""
+	if d.options.Application.Spec.RestEnabled() {
+		if rest, err = d.native.ArrangePostgREST(ctx, d.options.Application.Name, d.restConfig(c), r.Services); err != nil {
+			return nil, err
+		}
 	}
 	p, err := d.platform(e)
 	if err != nil {

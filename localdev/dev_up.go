@@ -118,9 +118,11 @@ func (d *Dev) ensureREST(ctx context.Context, c deploy.Connections, report func(
 	if !app.Spec.RestEnabled() {
 		return "", d.native.removePostgREST(ctx, app.Name)
 	}
-	return d.native.EnsurePostgREST(ctx, app.Name, PostgRESTConfig{
-		DatabaseURL: c.RestURL, Schema: c.Schema, Channel: c.Channel, AnonRole: d.Names().AnonRole,
-	}, report)
+	return d.native.EnsurePostgREST(ctx, app.Name, d.restConfig(c), report)
+}
+
+func (d *Dev) restConfig(c deploy.Connections) PostgRESTConfig {
+	return PostgRESTConfig{DatabaseURL: c.RestURL, Schema: c.Schema, Channel: c.Channel, AnonRole: d.Names().AnonRole}
 }
 
 // forward hands events on to a function; finished returns when all of them were.

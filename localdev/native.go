@@ -194,6 +194,19 @@ func (n *Native) EnsurePostgREST(ctx context.Context, app string, c PostgRESTCon
 	return "http://" + s.Spec.Address(ports.PostgREST), nil
 }
 
+// ArrangePostgREST is EnsurePostgREST without the wait for one that is there already: it may be connecting just now.
+func (n *Native) ArrangePostgREST(ctx context.Context, app string, c PostgRESTConfig, progress func(Progress)) (string, error) {
+	running, err := n.running(ctx)
+	if err != nil {
+		return "", err
+	}
+	r := postgrestRequest(app, c)
+	if now, ok := running[r.spec.Name]; ok && r.same(now.Spec) {
+		return "http://" + now.Spec.Address(ports.PostgREST), nil
+	}
+	return n.EnsurePostgREST(ctx, app, c, progress)
+}
+
 // running returns the state of the services, after the named ones were used once to see that they work.
 func (n *Native) running(ctx context.Context, probe ...string) (map[string]supervisor.ServiceStatus, error) {
 	s, err := n.client.Status(ctx, false, probe...)

@@ -66,12 +66,12 @@ func variants() []variant {
 
 // world is a machine of the test's own: a state folder, two projects and the built program.
 type world struct {
-	t              *testing.T
+	t              testing.TB
 	program, state string
 	app, neighbour *project
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	root := statetest.Room(t)
 	w := &world{t: t, program: build(t, root), state: filepath.Join(root, "state")}
@@ -87,7 +87,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-func build(t *testing.T, dir string) string {
+func build(t testing.TB, dir string) string {
 	t.Helper()
 	program := filepath.Join(dir, "plattr")
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", program, "plattr.dev/plattr/cmd/plattr")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -96,7 +97,7 @@ func (s *server) vacate(ctx context.Context, name string) error {
 	if err := s.allow(ctx, name, false); err != nil {
 		return err
 	}
-	_, err := s.conn.Exec(ctx, "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1 AND backend_type = 'client backend'", name)
+	err := s.end(ctx, name)
 	if err == nil {
 		return nil
 	}
@@ -107,6 +108,28 @@ func (s *server) vacate(ctx context.Context, name string) error {
 		err = fmt.Errorf("end the connections of database %s: %w", name, err)
 	}
 	return errors.Join(err, s.allow(ctx, name, true))
+}
+
+// The server itself looks for connections that end every 100 ms, both in pg_terminate_backend and when a database is
+// renamed, which is most of a reset.
+const (
+	endPoll    = 2 * time.Millisecond
+	endTimeout = 5 * time.Second
+)
+
+// end ends the connections of a database and waits until they are gone; what does not go, the next statement reports.
+func (s *server) end(ctx context.Context, name string) error {
+	const connections = "FROM pg_stat_activity WHERE datname = $1 AND backend_type = 'client backend'"
+	if _, err := s.conn.Exec(ctx, "SELECT pg_terminate_backend(pid) "+connections, name); err != nil {
+		return err
+	}
+	for deadline := time.Now().Add(endTimeout); time.Now().Before(deadline); time.Sleep(endPoll) {
+		var left int
+		if err := s.conn.QueryRow(ctx, "SELECT count(*) "+connections, name).Scan(&left); err != nil || left == 0 {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *server) sessions(ctx context.Context, name string) (string, error) {
