@@ -1,6 +1,7 @@
 package localdev
 
 import (
+	"runtime/debug"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ type stack struct {
 
 func newStack(b *testing.B) stack {
 	b.Helper()
+	b.Cleanup(func(old int) func() { return func() { debug.SetGCPercent(old) } }(debug.SetGCPercent(400))) // as in a command
 	d := newDev(b, shop())
 	res := up(b, d)
 	p, err := d.platform(res.Endpoints)

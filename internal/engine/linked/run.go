@@ -45,6 +45,8 @@ type Runner struct {
 	Providers map[string]func() plugin.Provider
 	// Owner is shown to whoever finds a stack locked by this runner.
 	Owner string
+
+	last remembered
 }
 
 // Request says what one run does.
@@ -256,12 +258,12 @@ func (u *update) execute(ectx *engine.Context, h *host) (display.ResourceChanges
 }
 
 // Save makes update the persister of the snapshot manager. The manager puts off writes that change nothing and does
-// them all at its end; when nothing else was written before and nothing was refreshed, that one is not needed either.
+// them all at its end; when nothing else was written before and nothing is different, that one is not needed either.
 func (u *update) Save(snap *deploy.Snapshot) error {
 	u.mu.Lock()
 	u.last = snap
 	snap.PendingOperations = append(snap.PendingOperations, u.interrupted...)
-	needless := u.closing && !u.written && u.req.Kind == apitype.UpdateUpdate && !u.req.Refresh && unchanged(u.snap, snap)
+	needless := u.closing && !u.written && u.req.Kind == apitype.UpdateUpdate && unchanged(u.snap, snap)
 	u.written = u.written || !needless
 	u.mu.Unlock()
 	if needless {

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"sync"
 
 	"github.com/pulumi/pulumi/pkg/v3/resource/edit"
 	"github.com/pulumi/pulumi/pkg/v3/resource/stack"
@@ -19,13 +22,50 @@ import (
 // Masked is what stands for a secret where it is not shown.
 const Masked = "[secret]"
 
+// remembered are the outputs of the stack that was asked for last, with the file that they were in. A command asks
+// for them several times, and to decode a state takes as long as a tenth of a run.
+type remembered struct {
+	mu      sync.Mutex
+	ref     state.Ref
+	file    fs.FileInfo
+	outputs resource.PropertyMap
+}
+
 // Outputs returns what the stack's program exported in its last run.
 func (r *Runner) Outputs(ctx context.Context, ref state.Ref) (resource.PropertyMap, error) {
+	file, statErr := r.State.Stat(ref) // before it is read: then what is remembered is never older than it says
+	if outputs, ok := r.last.get(ref, file); ok && statErr == nil {
+		return outputs, nil
+	}
 	snap, _, err := r.State.Load(ctx, ref, r.Keys)
 	if err != nil {
 		return nil, err
 	}
-	return rootOutputs(snap), nil
+	outputs := rootOutputs(snap)
+	if statErr == nil {
+		r.last.set(ref, file, outputs)
+	}
+	return outputs, nil
+}
+
+func (m *remembered) get(ref state.Ref, file fs.FileInfo) (resource.PropertyMap, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if file == nil || m.file == nil || m.ref != ref || !sameFile(m.file, file) {
+		return nil, false
+	}
+	return m.outputs.Copy(), true
+}
+
+func (m *remembered) set(ref state.Ref, file fs.FileInfo, outputs resource.PropertyMap) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ref, m.file, m.outputs = ref, file, outputs.Copy()
+}
+
+// sameFile tells whether a file is still the one that it was: states are replaced whole, never written into.
+func sameFile(a, b fs.FileInfo) bool {
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
 // Manager returns the secrets manager of a stack; one that was never deployed gets a new one.

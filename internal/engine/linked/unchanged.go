@@ -2,6 +2,7 @@ package linked
 
 import (
 	"reflect"
+	"slices"
 
 	"github.com/pulumi/pulumi/pkg/v3/resource/deploy"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -44,9 +45,27 @@ func sameState(a, b *resource.State) bool {
 		if k := f.Kind(); (k == reflect.Slice || k == reflect.Map) && f.Len() == 0 && g.Len() == 0 {
 			continue // none is written like nil
 		}
-		if !reflect.DeepEqual(f.Interface(), g.Interface()) {
+		if !reflect.DeepEqual(ordered(f.Interface()), ordered(g.Interface())) {
 			return false
 		}
 	}
 	return true
+}
+
+// ordered returns dependencies in one order: theirs is that in which the program's goroutines came by.
+func ordered(field any) any {
+	switch f := field.(type) {
+	case []resource.URN:
+		return slices.Sorted(slices.Values(f))
+	case map[resource.PropertyKey][]resource.URN:
+		sorted := make(map[resource.PropertyKey][]resource.URN, len(f))
+		for key, urns := range f {
+			if len(urns) > 0 { // none is written like an absent one
+				sorted[key] = slices.Sorted(slices.Values(urns))
+			}
+		}
+		return sorted
+	default:
+		return field
+	}
 }

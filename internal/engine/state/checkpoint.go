@@ -43,6 +43,15 @@ func (d *Dir) Load(ctx context.Context, ref Ref, provider secrets.Provider) (sna
 	return snap, chk.copied, nil
 }
 
+// Stat describes a stack's file as it is now. It is replaced whole at each change.
+func (d *Dir) Stat(ref Ref) (fs.FileInfo, error) {
+	info, err := os.Stat(d.stackFile(ref))
+	if err != nil {
+		return nil, fmt.Errorf("read stack %s: %w", ref.Stack, err)
+	}
+	return info, nil
+}
+
 // checkpoint is a stack's file, decoded.
 type checkpoint struct {
 	*apitype.CheckpointV3
