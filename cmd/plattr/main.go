@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"syscall"
 
+	_ "dev.plattr/early" // before bubbletea asks the terminal
 	"github.com/spf13/cobra"
 
 	"plattr.dev/plattr/internal/cli"
