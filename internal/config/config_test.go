@@ -144,13 +144,14 @@ func TestLoadRefusesUnreadable(t *testing.T) {
 // TestParseHostile gives the parser what would cost a naive one time or memory.
 func TestParseHostile(t *testing.T) {
 	t.Parallel()
-	bomb := "a: &a [x,x,x,x,x,x,x,x,x]\n"
+	var bomb strings.Builder
+	bomb.WriteString("a: &a [x,x,x,x,x,x,x,x,x]\n")
 	for c := 'b'; c < 'k'; c++ {
 		prev := string(c - 1)
-		bomb += string(c) + ": &" + string(c) + " [*" + strings.Repeat(prev+",*", 8) + prev + "]\n"
+		bomb.WriteString(string(c) + ": &" + string(c) + " [*" + strings.Repeat(prev+",*", 8) + prev + "]\n")
 	}
 	cases := map[string]string{
-		"Bomb":     bomb,
+		"Bomb":     bomb.String(),
 		"BombInIt": head + "env: &a {X: a}\nenvironments: {staging: {env: *a}}\n",
 		"Self":     "name: &a [*a]\n",
 		"Deep":     strings.Repeat("[", 100_000),

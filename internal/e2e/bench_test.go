@@ -95,7 +95,7 @@ func BenchmarkDDLToREST(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer conn.Close(b.Context()) //nolint:errcheck // the server ends with the test
+	defer conn.Close(b.Context())
 	for i := 0; b.Loop(); i++ {
 		b.StopTimer()
 		table := fmt.Sprintf("ddl%d", i)

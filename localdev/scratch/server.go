@@ -121,12 +121,15 @@ const (
 func (s *server) end(ctx context.Context, name string) error {
 	const connections = "FROM pg_stat_activity WHERE datname = $1 AND backend_type = 'client backend'"
 	if _, err := s.conn.Exec(ctx, "SELECT pg_terminate_backend(pid) "+connections, name); err != nil {
-		return err
+		return fmt.Errorf("end them: %w", err)
 	}
 	for deadline := time.Now().Add(endTimeout); time.Now().Before(deadline); time.Sleep(endPoll) {
 		var left int
-		if err := s.conn.QueryRow(ctx, "SELECT count(*) "+connections, name).Scan(&left); err != nil || left == 0 {
-			return err
+		if err := s.conn.QueryRow(ctx, "SELECT count(*) "+connections, name).Scan(&left); err != nil {
+			return fmt.Errorf("count them: %w", err)
+		}
+		if left == 0 {
+			return nil
 		}
 	}
 	return nil

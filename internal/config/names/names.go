@@ -129,12 +129,12 @@ func (n Names) Bucket(bucket string) string {
 // Host returns the host name that serves the application's users.
 func Host(app string, t Target, baseDomain string) string {
 	label := cut(app, "", '-')
-	switch {
-	case t.Environment == Local:
+	switch t.Environment {
+	case Local:
 		return "localhost"
-	case t.Environment == Production:
+	case Production:
 		return label + "." + baseDomain
-	case t.Environment == Preview:
+	case Preview:
 		return "pr-" + strconv.Itoa(t.PR) + "." + label + ".preview." + baseDomain
 	default:
 		return label + "." + Short(t.Environment) + "." + baseDomain
