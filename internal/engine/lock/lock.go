@@ -16,6 +16,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"plattr.dev/plattr/internal/engine/folder"
 )
 
 const (
@@ -241,7 +243,7 @@ func (c content) write(file string) error {
 			return err
 		}
 		// The folder is absent, or was removed just now by the release of another lock.
-		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		if err := folder.Make(filepath.Dir(file)); err != nil {
 			return err
 		}
 	}

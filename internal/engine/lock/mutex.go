@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"plattr.dev/plattr/internal/engine/folder"
 )
 
 // errBusy says that another process, or another run of this one, holds the mutex.
@@ -22,7 +24,7 @@ type mutex struct {
 // locked it after holds a lock on nothing, and must begin anew.
 func acquire(path string) (*mutex, error) {
 	for {
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		if err := folder.Make(filepath.Dir(path)); err != nil {
 			return nil, err
 		}
 		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)

@@ -21,6 +21,8 @@ import (
 	"github.com/pulumi/pulumi/pkg/v3/secrets"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
 	"golang.org/x/crypto/pbkdf2"
+
+	"plattr.dev/plattr/internal/engine/folder"
 )
 
 // ErrPassphrase is returned when a state was encrypted with another passphrase.
@@ -225,7 +227,7 @@ func makeKeyFile(path string) ([]byte, error) {
 	if _, err := rand.Read(random); err != nil {
 		return nil, fmt.Errorf("make random key: %w", err)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := folder.Make(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
 	tmp, err := temp(path, []byte(base64.RawURLEncoding.EncodeToString(random)+"\n"))

@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
+
+	"plattr.dev/plattr/internal/engine/folder"
 )
 
 // ErrNoStack is returned for a stack that the directory does not hold.
@@ -22,7 +24,6 @@ const (
 	bookkeeping = ".pulumi"
 	metaFile    = "meta.yaml"
 	metaContent = "version: 1\n"
-	dirMode     = 0o700
 	fileMode    = 0o600
 )
 
@@ -192,7 +193,7 @@ func (d *Dir) Rename(from, to Ref) error {
 		{d.stackFile(from), d.stackFile(to)}, // last: until then the old name is the stack
 	}
 	for _, m := range moves {
-		if err := os.MkdirAll(filepath.Dir(m[1]), dirMode); err != nil {
+		if err := folder.Make(filepath.Dir(m[1])); err != nil {
 			return fmt.Errorf("rename stack %s: %w", from.Stack, err)
 		}
 		if err := os.Rename(m[0], m[1]); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"plattr.dev/plattr/internal/engine/folder"
 )
 
 // write replaces a file: a reader sees the old content or the new, also after a kill at any moment. With sync, also
@@ -39,7 +41,7 @@ func createTemp(path string) (*os.File, error) {
 			return tmp, err
 		}
 		// Absent, or removed just now together with another stack that was the project's last.
-		if err := os.MkdirAll(dir, dirMode); err != nil {
+		if err := folder.Make(dir); err != nil {
 			return nil, err
 		}
 	}
@@ -49,7 +51,7 @@ func tempPrefix(path string) string { return "." + filepath.Base(path) + ".tmp" 
 
 // keep gives the content of a file a second name. No copy is needed, because files are replaced, never changed.
 func keep(file, name string) error {
-	if err := os.MkdirAll(filepath.Dir(name), dirMode); err != nil {
+	if err := folder.Make(filepath.Dir(name)); err != nil {
 		return err
 	}
 	if err := os.Link(file, name); err == nil {
