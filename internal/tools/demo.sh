@@ -36,9 +36,15 @@ say "4. The REST API: the tables are served as they are"
 echo "  GET $POSTGREST_URL/latest?select=name,message&limit=2"
 curl -fsS "$POSTGREST_URL/latest?select=name,message&limit=2"; echo
 say "5. The bucket: put, list, get"
-sign() { printf 'user = "%s:%s"\naws-sigv4 = "aws:amz:%s:s3"\n' "$S3_ACCESS_KEY" "$S3_SECRET_KEY" "$S3_REGION"; }
+# S3 wants the header, which curl sends by itself only from version 8 on.
+sign() {
+  printf 'user = "%s:%s"\naws-sigv4 = "aws:amz:%s:s3"\n' "$S3_ACCESS_KEY" "$S3_SECRET_KEY" "$S3_REGION"
+  echo 'header = "x-amz-content-sha256: UNSIGNED-PAYLOAD"'
+}
 echo "hello from the guestbook" > .plattr/hello.txt
 sign | curl -fsS -K - -T .plattr/hello.txt "$S3_ENDPOINT/$S3_BUCKET_PHOTOS/hello.txt"
+echo "  GET $S3_ENDPOINT/$S3_BUCKET_PHOTOS?list-type=2"
+sign | curl -fsS -K - "$S3_ENDPOINT/$S3_BUCKET_PHOTOS?list-type=2" | grep -o '<Key>[^<]*</Key>'
 echo "  GET $S3_ENDPOINT/$S3_BUCKET_PHOTOS/hello.txt"
 sign | curl -fsS -K - "$S3_ENDPOINT/$S3_BUCKET_PHOTOS/hello.txt"
 rm -f .plattr/hello.txt
