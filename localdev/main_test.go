@@ -15,26 +15,20 @@ import (
 
 	"plattr.dev/plattr/internal/testutil"
 	"plattr.dev/plattr/localdev/ports"
+	"plattr.dev/plattr/localdev/processes"
 	"plattr.dev/plattr/localdev/programs"
-	"plattr.dev/plattr/localdev/s3server"
-	"plattr.dev/plattr/localdev/services"
 	"plattr.dev/plattr/localdev/state/statetest"
 	"plattr.dev/plattr/localdev/supervisor"
 )
 
 // TestMain lets the test binary be plattr's own processes: the supervisor and the S3 server.
 func TestMain(m *testing.M) {
-	commands := map[string]func(context.Context, []string) error{
-		supervisor.Command: supervisor.Main, services.ServeS3: s3server.Main,
-	}
-	if len(os.Args) > 1 {
-		if run, ok := commands[os.Args[1]]; ok {
-			if err := run(context.Background(), os.Args[2:]); err != nil {
-				fmt.Fprintln(os.Stderr, err)
-				os.Exit(1)
-			}
-			os.Exit(0)
+	if asked, err := processes.Run(context.Background(), os.Args[1:]); asked {
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
 		}
+		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }

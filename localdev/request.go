@@ -118,7 +118,7 @@ func (n *Native) arrange(ctx context.Context, r request, spec services.Spec) (se
 		if st.Name != spec.Name {
 			continue
 		}
-		if st.State != supervisor.Failed && r.same(st.Spec) && n.keepsPorts(st) {
+		if st.State != supervisor.Failed && r.same(st.Spec) && n.keepsPorts(ctx, st) {
 			return st.Spec, n.client.Arrange(ctx, st.Spec) // another command was faster
 		}
 		if st.PID != 0 {
@@ -132,9 +132,14 @@ func (n *Native) arrange(ctx context.Context, r request, spec services.Spec) (se
 	return spec, n.client.Arrange(ctx, spec)
 }
 
-// keepsPorts tells whether a service has its ports, or can still get them.
-func (n *Native) keepsPorts(st supervisor.ServiceStatus) bool {
-	return st.PID != 0 || n.portsAreFree(st.Spec)
+// keepsPorts tells whether a service has its ports, or can still get them. A port that is taken may be taken by the
+// service itself, which began to listen after it was asked for its state: then it has a process now.
+func (n *Native) keepsPorts(ctx context.Context, st supervisor.ServiceStatus) bool {
+	if st.PID != 0 || n.portsAreFree(st.Spec) {
+		return true
+	}
+	now, err := n.running(ctx)
+	return err == nil && now[st.Name].PID != 0
 }
 
 // choosePorts gives a service the ports that it had before, if they are free. The caller holds the lock.

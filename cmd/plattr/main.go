@@ -15,30 +15,17 @@ import (
 	"github.com/spf13/cobra"
 
 	"plattr.dev/plattr/internal/cli"
-	"plattr.dev/plattr/localdev/s3server"
-	"plattr.dev/plattr/localdev/services"
-	"plattr.dev/plattr/localdev/supervisor"
+	"plattr.dev/plattr/localdev/processes"
 )
 
 func main() {
 	os.Exit(run(os.Args[1:])) //nolint:forbidigo // this is main
 }
 
-// processes are what plattr starts of itself, by their first argument: the
-// supervisor of the local services, and the S3 server. They see to signals
-// themselves, and nobody types them.
-func processes() map[string]func(context.Context, []string) error {
-	return map[string]func(context.Context, []string) error{
-		supervisor.Command: supervisor.Main,
-		services.ServeS3:   s3server.Main,
-	}
-}
-
 // run is the whole program up to its exit code.
 func run(args []string) (code int) {
 	s := cli.NewSession(cli.System())
-	if len(args) > 0 && processes()[args[0]] != nil {
-		err := processes()[args[0]](context.Background(), args[1:])
+	if asked, err := processes.Run(context.Background(), args); asked {
 		rules().Report(s, err)
 		return rules().ExitCode(err)
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -11,11 +10,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"plattr.dev/plattr/internal/cli"
+	"plattr.dev/plattr/internal/testutil"
 )
 
 //go:generate go test . -run ^TestReference$ -update
-
-var update = flag.Bool("update", false, "rewrite docs/reference.md")
 
 const reference = "../../docs/reference.md"
 
@@ -36,7 +34,7 @@ func TestReference(t *testing.T) {
 			fmt.Fprintf(&b, "\n```\n%s```\n", flags.FlagUsages())
 		}
 	})
-	if *update {
+	if testutil.Update() {
 		if err := os.WriteFile(reference, []byte(b.String()), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -21,6 +21,7 @@ import (
 	"plattr.dev/plattr/internal/testutil"
 	"plattr.dev/plattr/localdev"
 	"plattr.dev/plattr/localdev/envfile"
+	"plattr.dev/plattr/localdev/processes"
 	"plattr.dev/plattr/localdev/programs"
 )
 
@@ -34,7 +35,7 @@ const (
 // TestMain makes this binary plattr where a script or plattr itself starts it:
 // the supervisor starts its own executable, whatever its name.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && processes()[os.Args[1]] != nil {
+	if processes.Asked(os.Args[1:]) {
 		os.Exit(run(os.Args[1:]))
 	}
 	testscript.Main(m, map[string]func(){"plattr": main})

@@ -1,15 +1,12 @@
 package storage_test
 
 import (
+	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/rogpeppe/go-internal/txtar"
 
@@ -17,61 +14,27 @@ import (
 	"plattr.dev/plattr/internal/testutil"
 )
 
-var update = flag.Bool("update", false, "rewrite the expectations in testdata/golden")
-
 // TestGolden declares the args.json of every case and compares the graph, or the error.
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("../../testdata/golden/storage/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no golden cases: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			t.Parallel()
-			golden(t, file)
+	testutil.Golden(t, "../../testdata/golden/storage", func(t *testing.T, input *txtar.Archive) (string, error) {
+		t.Helper()
+		var args storage.Args
+		dec := json.NewDecoder(bytes.NewReader(input.Files[0].Data))
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(&args); err != nil {
+			t.Fatalf("args.json: %v", err)
+		}
+		var refused error
+		graph, err := testutil.Graph(t, func(ctx *pulumi.Context) error {
+			_, refused = storage.New(ctx, "shop", &args)
+			return nil
 		})
-	}
-}
-
-func golden(t *testing.T, file string) {
-	t.Helper()
-	ar, err := txtar.ParseFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(ar.Files) == 0 || ar.Files[0].Name != "args.json" {
-		t.Fatalf("%s: the first file is not args.json", file)
-	}
-	t.Log(strings.TrimSpace(string(ar.Comment)))
-	var args storage.Args
-	dec := json.NewDecoder(strings.NewReader(string(ar.Files[0].Data)))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&args); err != nil {
-		t.Fatalf("%s: args.json: %v", file, err)
-	}
-	var refused error
-	graph, err := testutil.Graph(t, func(ctx *pulumi.Context) error {
-		_, refused = storage.New(ctx, "shop", &args)
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := txtar.File{Name: "want.graph", Data: []byte(graph)}
-	if refused != nil {
-		got = txtar.File{Name: "want.error", Data: []byte(refused.Error() + "\n")}
-	}
-	if *update {
-		ar.Files = []txtar.File{ar.Files[0], got}
-		if err := os.WriteFile(file, txtar.Format(ar), 0o600); err != nil {
+		if err != nil {
 			t.Fatal(err)
 		}
-		return
-	}
-	if diff := cmp.Diff([]txtar.File{got}, ar.Files[1:]); diff != "" {
-		t.Errorf("run `go test ./components/storage -update` if this is meant (-got +want):\n%s", diff)
-	}
+		return graph, refused
+	})
 }
 
 func TestTooManyBuckets(t *testing.T) {

@@ -1,13 +1,9 @@
 package deploy
 
 import (
-	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"plattr.dev/plattr/internal/config"
@@ -15,8 +11,6 @@ import (
 	"plattr.dev/plattr/internal/testutil"
 	"plattr.dev/plattr/stacks/application"
 )
-
-var update = flag.Bool("update", false, "rewrite the goldens")
 
 // platforms are the places that a golden case may name.
 func platforms() map[string]Platform {
@@ -50,30 +44,10 @@ func platforms() map[string]Platform {
 // TestGraphs holds what a file becomes on a platform: testdata/golden/application, one case a file.
 func TestGraphs(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("../../testdata/golden/application/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no golden cases: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			t.Parallel()
-			archive, err := txtar.ParseFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := graphOf(t, archive)
-			want := &archive.Files[len(archive.Files)-1]
-			if *update {
-				want.Data = []byte(got)
-				if err := os.WriteFile(file, txtar.Format(archive), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if diff := cmp.Diff(string(want.Data), got); diff != "" {
-				t.Errorf("%s(-want +got; -update rewrites):\n%s", archive.Comment, diff)
-			}
-		})
-	}
+	testutil.Golden(t, "../../testdata/golden/application", func(t *testing.T, input *txtar.Archive) (string, error) {
+		t.Helper()
+		return graphOf(t, input), nil
+	})
 }
 
 // graphOf compiles plattr.yaml for the platform that the second file names.

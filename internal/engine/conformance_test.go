@@ -270,12 +270,18 @@ func class(err error) string {
 	if err == nil {
 		return ""
 	}
-	for name, sentinel := range map[string]error{
-		"protected": engine.ErrProtected, "resource": engine.ErrResourceFailed, "locked": engine.ErrLocked,
-		"decrypt": engine.ErrDecrypt, "absent": engine.ErrStackNotFound,
+	for _, c := range []struct { // in this order: a protected resource is one that failed, too
+		name     string
+		sentinel error
+	}{
+		{"protected", engine.ErrProtected},
+		{"resource", engine.ErrResourceFailed},
+		{"locked", engine.ErrLocked},
+		{"decrypt", engine.ErrDecrypt},
+		{"absent", engine.ErrStackNotFound},
 	} {
-		if errors.Is(err, sentinel) {
-			return name + causes(err.Error())
+		if errors.Is(err, c.sentinel) {
+			return c.name + causes(err.Error())
 		}
 	}
 	return "other" + causes(err.Error())
