@@ -1,11 +1,13 @@
 package postgresql
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 
 	"plattr.dev/plattr/internal/testutil"
 )
@@ -143,6 +145,41 @@ func TestRoleThatOwns(t *testing.T) {
 				t.Error("still there")
 			}
 		})
+	}
+}
+
+// TestRoleThatOwnsDatabases holds that a role takes along the stack's databases that it still owns, which no state knows
+// any more, and leaves a person's.
+func TestRoleThatOwnsDatabases(t *testing.T) {
+	t.Parallel()
+	pg, p := testutil.Postgres(t), provider(t, "owns-databases")
+	role := p.MustCreate(t, roleToken, inputs{"name": testutil.Unique("role"), "skipReassignOwned": true})
+	atEnd(t, role)
+	ours := p.MustCreate(t, databaseToken, inputs{"name": testutil.Unique("ours"), "owner": string(role.ID)})
+	atEnd(t, ours)
+	c, theirs := super(t, "postgres"), testutil.Unique("theirs")
+	exec(t, c, "CREATE DATABASE "+theirs+" OWNER "+ident(string(role.ID)))
+	t.Cleanup(func() { dropTheirs(t, pg, theirs) })
+	wantErr(t, role.Delete(), "owner of database "+theirs)
+	if ours.Refresh() {
+		t.Error("the stack's database is still there")
+	}
+	exec(t, c, "ALTER DATABASE "+theirs+" OWNER TO CURRENT_USER")
+	if err := role.Delete(); err != nil {
+		t.Error(err)
+	}
+}
+
+func dropTheirs(t *testing.T, pg *testutil.PostgresServer, name string) {
+	t.Helper()
+	conn, err := pgx.Connect(context.Background(), pg.SuperURL("postgres"))
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer conn.Close(context.Background())
+	if _, err := conn.Exec(context.Background(), "DROP DATABASE IF EXISTS "+ident(name)); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -39,6 +39,11 @@ func deleteRole(ctx context.Context, s *server.Server, op embedded.Op, id string
 			s.Forget(d.name) // its owner may want to drop it next
 		}
 	}
+	if state.SkipReassignOwned {
+		if err := dropDatabasesOf(ctx, s, op, id); err != nil {
+			return fmt.Errorf("drop role %s: %w", id, err)
+		}
+	}
 	err = s.Change(ctx, s.Database(), func(ctx context.Context, tx server.Conn) error {
 		if _, _, err := lookUpRole(ctx, tx, id); err != nil {
 			return err
@@ -80,6 +85,40 @@ func closeRole(ctx context.Context, s *server.Server, op embedded.Op, id string)
 	return true, s.Do(ctx, s.Database(), func(ctx context.Context, c server.Conn) error {
 		_, err := c.Exec(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1", id)
 		return err
+	})
+}
+
+// dropDatabasesOf drops the stack's databases that the role still owns: DROP OWNED leaves databases alone. The state
+// knows of none at this point; but the server may still be at a drop that a killed run began, and is waited for so.
+func dropDatabasesOf(ctx context.Context, s *server.Server, op embedded.Op, role string) error {
+	return s.Do(ctx, s.Database(), func(ctx context.Context, c server.Conn) error {
+		rows, err := c.Query(ctx, `
+			SELECT datname::text, coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database
+			WHERE pg_get_userbyid(datdba) = $1`, role)
+		if err != nil {
+			return err
+		}
+		var owned []string
+		var name, comment string
+		_, err = pgx.ForEachRow(rows, []any{&name, &comment}, func() error {
+			if owner(comment) == op.Owner {
+				owned = append(owned, name)
+			}
+			return nil
+		})
+		if err != nil {
+			return wrap(err, "read databases")
+		}
+		for _, name := range owned {
+			s.Forget(name)
+			if err := actAs(ctx, c, role); err != nil {
+				return err
+			}
+			if err := dropDatabase(ctx, c, name); err != nil {
+				return wrap(err, "drop database %s", name)
+			}
+		}
+		return nil
 	})
 }
 
