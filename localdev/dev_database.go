@@ -121,9 +121,6 @@ func (b *Database) Reset(ctx context.Context, o Output) (scratch.Result, error) 
 	return scratch.Reset(ctx, options)
 }
 
-// ScratchOptions name the application's databases, for dump and restore.
-func (b *Database) ScratchOptions() scratch.Options { return b.dev.scratchOptions(b.endpoints) }
-
 func (b *Database) migrateOptions(o Output, databaseURL string) migrate.Options {
 	env := os.Environ()
 	for _, v := range b.Variables {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"plattr.dev/plattr/internal/deploy"
@@ -184,15 +183,4 @@ func (d *Dev) destroyResources(ctx context.Context, r Reports) (deploy.Result, e
 	events, finished := forward(r.Resources)
 	defer finished()
 	return d.deployer.Destroy(ctx, app, target, deploy.Options{Events: events})
-}
-
-// removePostgREST ends an application's PostgREST; one that is not there is no error.
-func (n *Native) removePostgREST(ctx context.Context, app string) error {
-	if _, err := os.Stat(n.state.Join("services", PostgRESTName(app))); errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if _, err := n.client.Start(ctx); err != nil {
-		return explain(err)
-	}
-	return explain(n.client.Remove(ctx, PostgRESTName(app)))
 }

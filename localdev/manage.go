@@ -60,19 +60,25 @@ func (n *Native) orphans() bool {
 
 // Remove ends what runs for one application alone, and forgets its ports. Its name is free afterwards.
 func (n *Native) Remove(ctx context.Context, app string) error {
-	name := PostgRESTName(app)
-	if _, err := os.Stat(n.state.Join("services", name)); !errors.Is(err, fs.ErrNotExist) {
-		if _, err := n.client.Start(ctx); err != nil { // also where it was killed: it adopts what still runs
-			return explain(err)
-		}
-		if err := n.client.Remove(ctx, name); err != nil {
-			return explain(err)
-		}
+	if err := n.removePostgREST(ctx, app); err != nil {
+		return err
 	}
 	if err := n.forgetPorts(ctx, app); err != nil {
 		return explain(err)
 	}
 	return explain(n.state.Forget(ctx, app))
+}
+
+// removePostgREST ends an application's PostgREST; one that is not there is no error.
+func (n *Native) removePostgREST(ctx context.Context, app string) error {
+	name := PostgRESTName(app)
+	if _, err := os.Stat(n.state.Join("services", name)); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if _, err := n.client.Start(ctx); err != nil { // also where it was killed: it adopts what still runs
+		return explain(err)
+	}
+	return explain(n.client.Remove(ctx, name))
 }
 
 func (n *Native) forgetPorts(ctx context.Context, app string) error {

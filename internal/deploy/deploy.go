@@ -14,7 +14,6 @@ import (
 // Engine runs programs on stacks; [engine.Engine] does.
 type Engine interface {
 	Up(ctx context.Context, stack string, program pulumi.RunFunc, o engine.RunOptions) (engine.Result, error)
-	Preview(ctx context.Context, stack string, program pulumi.RunFunc, o engine.RunOptions) (engine.Result, error)
 	Destroy(ctx context.Context, stack string, o engine.RunOptions) (engine.Result, error)
 	Outputs(ctx context.Context, stack string) (map[string]engine.Output, error)
 }
@@ -56,18 +55,6 @@ func (d *Deployer) Up(ctx context.Context, app Application, p Platform, o Option
 	}
 	connections, err := connections(res.Outputs)
 	return Result{Result: res, Connections: connections}, err
-}
-
-// Preview says what Up would do, and does nothing.
-func (d *Deployer) Preview(ctx context.Context, app Application, p Platform, o Options) (Result, error) {
-	config, err := d.config(ctx, app, p, o)
-	if err != nil {
-		return Result{}, err
-	}
-	res, err := d.engine.Preview(ctx, StackName(app.Name, p.Target), application.Program(config), engine.RunOptions{
-		Refresh: !o.SkipRefresh, Events: o.Events,
-	})
-	return Result{Result: res}, err
 }
 
 // Destroy deletes everything that the application has in the environment, and the stack. An application that is not
