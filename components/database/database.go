@@ -78,6 +78,8 @@ type Database struct {
 	URL, RestURL pulumi.StringOutput
 	// Name is the database, Schema and MigrationsSchema are in it. They are known when everything in them is there.
 	Name, Schema, MigrationsSchema pulumi.StringOutput
+	// AppRole is the application's login, known when the role is there: what it is to own comes after it and goes before.
+	AppRole pulumi.StringOutput
 	// Channel is what PostgREST listens to for reloads.
 	Channel pulumi.StringOutput
 }

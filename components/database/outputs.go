@@ -57,6 +57,7 @@ func (b *builder) outputs(d *Database) {
 		return done.ApplyT(func(any) string { return s }).(pulumi.StringOutput)
 	}
 	d.Name, d.Schema, d.MigrationsSchema = after(a.Database), after(a.Schema), after(a.MigrationsSchema)
+	d.AppRole = b.app.Name
 	d.Channel = after(sdk.Channel(a.Schema))
 	d.URL = pulumi.ToSecret(pulumi.All(b.appPass, done).ApplyT(func(v []any) string {
 		return a.url(a.AppRole, v[0].(string), a.SchemaInURL)

@@ -51,14 +51,15 @@ func (s PostgreSQL) providers(ctx *pulumi.Context) (pulumi.ResourceOption, error
 	return pulumi.Providers(admin, plattr), nil
 }
 
-// addShadow makes the database in which Prisma and its like try migrations.
+// addShadow makes the database in which Prisma and its like try migrations. It hangs on its owner alone: a dependency on
+// the whole component would be on those of its parts that happen to be registered already.
 func addShadow(ctx *pulumi.Context, c Config, db *database.Database, with pulumi.ResourceOption) error {
 	if c.ShadowDatabase == "" {
 		return nil
 	}
 	shadow, err := postgresql.NewDatabase(ctx, c.App+"-shadow", &postgresql.DatabaseArgs{
-		Name: pulumi.String(c.ShadowDatabase), Owner: pulumi.String(c.Database.AppRole),
-	}, with, pulumi.DependsOn([]pulumi.Resource{db}))
+		Name: pulumi.String(c.ShadowDatabase), Owner: db.AppRole,
+	}, with)
 	if err != nil {
 		return fmt.Errorf("shadow database: %w", err)
 	}
