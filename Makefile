@@ -44,7 +44,7 @@ platforms: ## type-check our packages for linux/arm64 and darwin/arm64, from sou
 	go test -count=1 -run TestPlatforms ./internal/tools/platforms -platforms
 
 bench: ## the figures of the README, each as a ratio against its alternative
-	PLATTR_TEST_REQUIRE=1 go test -run '^$$' -bench . -benchtime 10x -timeout 60m ./...
+	PLATTR_TEST_REQUIRE=1 go test -p 1 -run '^$$' -bench . -benchtime 10x -timeout 60m ./...
 
 chaos: ## kill plattr N times at random moments (N=1000 SEED=7); every next run must succeed
 	PLATTR_TEST_REQUIRE=1 go test -count=1 -timeout 60m -run TestChaos ./internal/e2e -chaos.n=$(N) -chaos.seed=$(SEED) -v
