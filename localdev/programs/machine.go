@@ -46,12 +46,22 @@ func (f *finder) fromSetting(ctx context.Context, e Entry) (p Program, set bool,
 
 // fromMachine looks on PATH and where systems install the program.
 func (f *finder) fromMachine(ctx context.Context, e Entry) (Program, error) {
-	dirs := e.Known
+	var dirs []string
+	for _, pattern := range e.Known {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			return Program{}, fmt.Errorf("the known folder %s: %w", pattern, err)
+		}
+		dirs = append(dirs, found...)
+	}
 	if found, err := f.lookPath(e.Executables[0]); err == nil {
 		if real, err := filepath.EvalSymlinks(found); err == nil {
 			found = real // its companions lie beside the file, not beside the link
 		}
 		dirs = append([]string{filepath.Dir(found)}, dirs...)
+	}
+	if home := f.getenv(e.Home); e.Home != "" && home != "" {
+		dirs = append([]string{filepath.Join(home, "bin")}, dirs...)
 	}
 	err := errors.New("none is installed")
 	for _, dir := range dirs {

@@ -45,6 +45,7 @@ type Phase string
 const (
 	Downloading Phase = "downloading"
 	Unpacking   Phase = "unpacking"
+	Preparing   Phase = "preparing"
 )
 
 // Option changes where Find looks.
@@ -106,11 +107,13 @@ func (f *finder) find(ctx context.Context, e Entry) (Program, error) {
 		return p, err
 	}
 	missing := &NotFoundError{Entry: e, Platform: f.platform}
-	p, err := f.fromMachine(ctx, e)
-	if err == nil {
-		return p, nil
+	if !e.OwnOnly {
+		p, err := f.fromMachine(ctx, e)
+		if err == nil {
+			return p, nil
+		}
+		missing.add("PATH", err)
 	}
-	missing.add("PATH", err)
 
 	sources := e.sources(f.platform)
 	if len(sources) == 0 {

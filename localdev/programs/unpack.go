@@ -45,6 +45,29 @@ func unpack(file, dir, nested string) error {
 	}
 }
 
+// unpackSingle writes one entry of a zip archive into dir, under another name.
+func unpackSingle(file, dir, entry, name string) error {
+	z, err := zip.OpenReader(file)
+	if err != nil {
+		return err
+	}
+	defer z.Close() //nolint:errcheck // only read
+	r, err := z.Open(entry)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if err := os.MkdirAll(dir, 0o755); err != nil { // read by the services' user
+		return err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close() //nolint:errcheck // only a handle
+	return (&unpacker{root: root, left: maxUnpacked}).file(name, 0o755, r)
+}
+
 func hasSuffix(name string, suffixes ...string) bool {
 	for _, s := range suffixes {
 		if strings.HasSuffix(name, s) {
