@@ -85,7 +85,7 @@ func keycloak() Entry {
 }
 
 // KeycloakBuild are the settings of Keycloak that are fixed when it is prepared.
-func KeycloakBuild() []string { return []string{"--db=postgres", "--health-enabled=true"} }
+func KeycloakBuild() []string { return []string{"--db=postgres"} }
 
 func finishKeycloak(ctx context.Context, t Tree) error {
 	home := filepath.Dir(t.Needs["java"].Dir)
