@@ -18,8 +18,9 @@ type KeycloakServer struct {
 
 	// URL is where it listens, and the beginning of its issuers.
 	URL string
-	// Admin and AdminPassword manage every realm.
-	Admin, AdminPassword string
+	// Admin is a user, AdminClient a client with a service account; both manage every realm.
+	Admin, AdminPassword     string
+	AdminClient, AdminSecret string
 }
 
 //nolint:gochecknoglobals // one server per test binary: it takes seconds to start
@@ -65,13 +66,13 @@ func newKeycloak(ctx context.Context) (*KeycloakServer, error) {
 		return nil, err
 	}
 	url := "http://127.0.0.1:" + strconv.Itoa(port)
-	k := &KeycloakServer{URL: url, Admin: "admin", AdminPassword: random()}
+	k := &KeycloakServer{URL: url, Admin: "admin", AdminPassword: random(), AdminClient: "plattr", AdminSecret: random()}
 	k.title, k.dir = "Keycloak", dir
 	k.ready = func(ctx context.Context) error { return get(ctx, url+"/realms/master") }
 	k.how, err = javaserver.Keycloak{
 		Java: java, Home: filepath.Dir(server.Dir), Dir: dir, Host: "127.0.0.1", Port: port, Hostname: url,
 		Database: pg.Address() + "/" + database, DatabaseUser: database, DatabasePassword: password,
-		Admin: k.Admin, AdminPassword: k.AdminPassword,
+		Admin: k.Admin, AdminPassword: k.AdminPassword, AdminClient: k.AdminClient, AdminSecret: k.AdminSecret,
 	}.Prepare()
 	if err != nil {
 		return nil, err

@@ -19,8 +19,10 @@ type Keycloak struct {
 	Hostname string
 	// Database is host:port/name; DatabaseUser owns it.
 	Database, DatabaseUser, DatabasePassword string
-	// Admin is made in the master realm when the database is empty; afterwards its password is what it was then.
-	Admin, AdminPassword string
+	// Admin is a user, AdminClient a client with a service account; both may do everything. They are made in the master
+	// realm when the database is empty; afterwards password and secret are what they were then.
+	Admin, AdminPassword     string
+	AdminClient, AdminSecret string
 }
 
 // Prepare writes the server's files and returns how to start it. It can be repeated.
@@ -55,5 +57,6 @@ func (k Keycloak) Prepare() (Process, error) {
 		"KC_DB_URL=jdbc:postgresql://" + k.Database, "KC_DB_USERNAME=" + k.DatabaseUser, "KC_DB_PASSWORD=" + k.DatabasePassword,
 		"KC_DB_POOL_MAX_SIZE=10", "KC_DB_POOL_INITIAL_SIZE=1",
 		"KC_BOOTSTRAP_ADMIN_USERNAME=" + k.Admin, "KC_BOOTSTRAP_ADMIN_PASSWORD=" + k.AdminPassword,
+		"KC_BOOTSTRAP_ADMIN_CLIENT_ID=" + k.AdminClient, "KC_BOOTSTRAP_ADMIN_CLIENT_SECRET=" + k.AdminSecret,
 	}}, nil
 }
