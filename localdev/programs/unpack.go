@@ -56,7 +56,7 @@ func unpackSingle(file, dir, entry, name string) error {
 	if err != nil {
 		return err
 	}
-	defer r.Close() //nolint:errcheck // only read
+	defer r.Close()                                 //nolint:errcheck // only read
 	if err := os.MkdirAll(dir, 0o755); err != nil { // read by the services' user
 		return err
 	}
