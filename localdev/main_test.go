@@ -46,7 +46,7 @@ func newNative(t testing.TB) *Native {
 
 func nativeAt(t testing.TB, dir string) *Native {
 	t.Helper()
-	for _, name := range []string{"postgresql", "postgrest"} {
+	for _, name := range []string{"postgresql", "postgrest", "redis", "java", "keycloak", "opensearch"} {
 		_, err := programs.Find(t.Context(), name)
 		testutil.Require(t, err == nil, fmt.Sprint(err))
 	}
@@ -85,7 +85,8 @@ func reservePorts() ports.Book {
 	base := 12000 + os.Getpid()%150*100
 	for _, key := range []string{
 		ports.Key(ports.PostgreSQL, ""), ports.Key(ports.S3, ""), ports.Key(ports.S3Console, ""), ports.Key(ports.S3IAM, ""),
-		ports.Key(ports.PostgREST, "shop"), ports.Key(ports.PostgRESTAdmin, "shop"),
+		ports.Key(ports.PostgREST, "shop"), ports.Key(ports.PostgRESTAdmin, "shop"), ports.Key(ports.Redis, "shop"),
+		ports.Key(ports.Keycloak, ""), ports.Key(ports.OpenSearch, ""), ports.Key(ports.OpenSearchNodes, ""),
 	} {
 		book[key] = base + int(nextPort.Add(1))%100
 	}

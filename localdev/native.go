@@ -10,17 +10,13 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"plattr.dev/plattr/localdev/ports"
-	"plattr.dev/plattr/localdev/s3server/s3config"
-	"plattr.dev/plattr/localdev/services"
 	"plattr.dev/plattr/localdev/state"
 	"plattr.dev/plattr/localdev/supervisor"
 )
 
 // ensureTimeout bounds the start of one service whose program is there. A crash recovery may take its time.
-const ensureTimeout = 2 * time.Minute
+const ensureTimeout = 3 * time.Minute
 
 // Native is the runtime whose services are processes of this machine.
 type Native struct {
@@ -42,15 +38,19 @@ func NewNative(ctx context.Context, getenv func(string) string) (*Native, error)
 // State is the folder of the machine's state: the list of applications lives there, and room for the engine's.
 func (n *Native) State() state.Dir { return n.state }
 
-// Needs says which of the shared services must run.
-type Needs struct{ PostgreSQL, S3 bool }
+// Needs says which services must run.
+type Needs struct {
+	PostgreSQL, S3, Keycloak, OpenSearch bool
+	// Redis is the application whose Redis must run; empty: none.
+	Redis string
+}
 
 // Progress is what an Ensure is doing. Calls come from several goroutines, one at a time.
 type Progress struct {
 	Service string // as in Status
 	Title   string // for people, for example PostgreSQL
 	Phase   Phase
-	Detail  string // the package that is downloaded, or host:port of a service that is ready
+	Detail  string // the package that is downloaded, why a start takes long, or host:port of a service that is ready
 	Version string // of a service that is starting or ready
 	Done    int64  // bytes of a download so far
 	Total   int64  // bytes of a download in all; 0 if unknown
@@ -64,96 +64,10 @@ const (
 	Finding     Phase = "finding"
 	Downloading Phase = "downloading"
 	Unpacking   Phase = "unpacking"
+	Preparing   Phase = "preparing"
 	Starting    Phase = "starting"
 	Ready       Phase = "ready"
 )
-
-// Endpoints is how the shared services are reached. What was not needed is nil.
-type Endpoints struct {
-	PostgreSQL *PostgreSQLEndpoint
-	S3         *S3Endpoint
-}
-
-// PostgreSQLEndpoint is the local server.
-type PostgreSQLEndpoint struct {
-	Version string
-	Host    string
-	Port    int
-	// AdminURL is the administrator's, who makes databases and roles and is no superuser.
-	AdminURL string
-	// BootstrapURL is the superuser's, through the socket, for what only a superuser may do in a new database.
-	BootstrapURL string
-}
-
-// S3Endpoint is the local object storage.
-type S3Endpoint struct {
-	URL        string // of the S3 API
-	IAMURL     string // of the IAM API
-	ConsoleURL string // of the web console
-	Region     string
-	AccessKey  string // the root account's
-	SecretKey  string
-}
-
-// Ensure starts what is needed and does not run yet, at the same time, and returns when each service does its work.
-// progress may be nil.
-func (n *Native) Ensure(ctx context.Context, needs Needs, progress func(Progress)) (Endpoints, error) {
-	var names []string
-	if needs.PostgreSQL {
-		names = append(names, string(services.PostgreSQL))
-	}
-	if needs.S3 {
-		names = append(names, string(services.S3))
-	}
-	secrets, err := n.state.Secrets(ctx)
-	if err != nil {
-		return Endpoints{}, explain(err)
-	}
-	running, err := n.running(ctx, names...)
-	if err != nil {
-		return Endpoints{}, err
-	}
-	report := serialised(progress)
-	var out Endpoints
-	g, ctx := errgroup.WithContext(ctx)
-	if needs.PostgreSQL {
-		g.Go(func() error {
-			s, err := n.ensure(ctx, postgresqlRequest(), running, report)
-			if err == nil {
-				out.PostgreSQL = n.postgresqlEndpoint(s.Spec, secrets)
-			}
-			return err
-		})
-	}
-	if needs.S3 {
-		g.Go(func() error {
-			s, err := n.ensure(ctx, s3Request(), running, report)
-			if err == nil {
-				out.S3 = s3Endpoint(s.Spec, secrets)
-			}
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return Endpoints{}, explain(err)
-	}
-	return out, nil
-}
-
-func (n *Native) postgresqlEndpoint(s services.Spec, secrets state.Secrets) *PostgreSQLEndpoint {
-	return &PostgreSQLEndpoint{
-		Version: s.Version, Host: ports.Host, Port: s.Ports[ports.PostgreSQL],
-		AdminURL: services.AdminURL(s, secrets.DatabaseAdmin), BootstrapURL: services.BootstrapURL(n.state, s),
-	}
-}
-
-func s3Endpoint(s services.Spec, secrets state.Secrets) *S3Endpoint {
-	return &S3Endpoint{
-		URL: "http://" + s.Address(ports.S3), IAMURL: "http://" + s.Address(ports.S3IAM),
-		ConsoleURL: "http://" + s.Address(ports.S3Console), Region: s3config.Region,
-		AccessKey: secrets.S3AccessKey, SecretKey: secrets.S3SecretKey,
-	}
-}
 
 // PostgRESTConfig is what an application's PostgREST serves.
 type PostgRESTConfig struct {
@@ -187,11 +101,11 @@ func (n *Native) EnsurePostgREST(ctx context.Context, app string, c PostgRESTCon
 	if err != nil {
 		return "", err
 	}
-	s, err := n.ensure(ctx, r, running, serialised(progress))
+	spec, err := n.ensure(ctx, r, running, serialised(progress))
 	if err != nil {
 		return "", explain(err)
 	}
-	return "http://" + s.Spec.Address(ports.PostgREST), nil
+	return "http://" + spec.Address(ports.PostgREST), nil
 }
 
 // ArrangePostgREST is EnsurePostgREST without the wait for one that is there already: it may be connecting just now.

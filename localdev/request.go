@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
 
 	"plattr.dev/plattr/localdev/ports"
 	"plattr.dev/plattr/localdev/programs"
@@ -19,6 +22,9 @@ type request struct {
 	program string      // in the table of programs; empty: plattr itself
 	version string      // where there is no program
 	uses    []ports.Use // the ports that it needs
+	java    bool        // the program runs in a JVM
+	slow    bool        // its start takes seconds
+	first   string      // why its first start takes longer than others; empty: it does not
 }
 
 func postgresqlRequest() request {
@@ -32,6 +38,35 @@ func s3Request() request {
 	return request{
 		spec: services.Spec{Name: string(services.S3), Kind: services.S3}, title: "S3",
 		version: s3config.Version, uses: []ports.Use{ports.S3, ports.S3Console, ports.S3IAM},
+	}
+}
+
+// RedisName is the name of an application's Redis in Status and Logs.
+func RedisName(app string) string { return string(services.Redis) + "-" + app }
+
+func redisRequest(app string) request {
+	return request{
+		spec: services.Spec{Name: RedisName(app), Kind: services.Redis, App: app}, title: "Redis",
+		program: "redis", uses: []ports.Use{ports.Redis},
+	}
+}
+
+func keycloakRequest() request {
+	return request{
+		spec: services.Spec{Name: string(services.Keycloak), Kind: services.Keycloak}, title: "Keycloak",
+		program: "keycloak", uses: []ports.Use{ports.Keycloak}, java: true, slow: true,
+		first: "its first start makes its tables: some ten seconds",
+	}
+}
+
+func keycloakSettings(databasePort int) map[string]string {
+	return map[string]string{services.SettingDatabasePort: strconv.Itoa(databasePort)}
+}
+
+func opensearchRequest() request {
+	return request{
+		spec: services.Spec{Name: string(services.OpenSearch), Kind: services.OpenSearch}, title: "OpenSearch",
+		program: "opensearch", uses: []ports.Use{ports.OpenSearch, ports.OpenSearchNodes}, java: true, slow: true,
 	}
 }
 
@@ -54,36 +89,68 @@ func (r request) serves(s supervisor.ServiceStatus) bool {
 // same compares all but what ensure adds.
 func (r request) same(s services.Spec) bool {
 	want := r.spec
-	want.Program, want.Version, want.Ports = s.Program, s.Version, s.Ports
+	want.Program, want.Version, want.Ports, want.Java = s.Program, s.Version, s.Ports, s.Java
 	return want.Equal(s)
 }
 
+// ensure returns the spec of a service that does its work, after starting it if it did not run.
 func (n *Native) ensure(
 	ctx context.Context, r request, running map[string]supervisor.ServiceStatus, report func(Progress),
-) (supervisor.ServiceStatus, error) {
-	now, known := running[r.spec.Name]
-	if known && r.serves(now) {
-		return now, nil
+) (services.Spec, error) {
+	spec, ready, err := n.place(ctx, r, running, report)
+	if err != nil || ready {
+		return spec, err
 	}
-	spec, err := n.withProgram(ctx, r, report)
-	if err != nil {
-		return supervisor.ServiceStatus{}, err
+	return n.untilReady(ctx, r, spec, report)
+}
+
+// place finds a service's program and ports and tells the supervisor to run it. ready says that it does already.
+func (n *Native) place(
+	ctx context.Context, r request, running map[string]supervisor.ServiceStatus, report func(Progress),
+) (spec services.Spec, ready bool, err error) {
+	if now, known := running[r.spec.Name]; known && r.serves(now) {
+		return now.Spec, true, nil
 	}
-	const attempts = 3 // a port can be taken between the choice and the start, a supervisor be killed
+	if spec, err = n.withProgram(ctx, r, report); err != nil {
+		return spec, false, err
+	}
+	detail := r.first
+	if _, err := os.Stat(n.state.Join("services", r.spec.Name)); err == nil {
+		detail = ""
+	}
+	report(Progress{Service: spec.Name, Title: r.title, Version: spec.Version, Phase: Starting, Detail: detail})
+	spec, err = n.arrange(ctx, r, spec)
+	return spec, false, err
+}
+
+// untilReady waits for a service that was placed, and places it anew where a port was taken between the choice and the
+// start, or the supervisor was killed.
+func (n *Native) untilReady(ctx context.Context, r request, spec services.Spec, report func(Progress)) (services.Spec, error) {
+	const attempts = 3
 	for i := 1; ; i++ {
-		report(Progress{Service: spec.Name, Title: r.title, Version: spec.Version, Phase: Starting})
-		s, err := n.start(ctx, r, spec)
-		if err == nil {
-			report(Progress{Service: s.Name, Title: r.title, Version: s.Version, Phase: Ready, Detail: s.Address})
-			return s, nil
+		err := n.awaitReady(ctx, r, spec, report)
+		if err == nil || i == attempts || ctx.Err() != nil || !errors.Is(err, supervisor.ErrNotRunning) && n.portsAreFree(spec) {
+			return spec, err
 		}
-		if i == attempts || ctx.Err() != nil || !errors.Is(err, supervisor.ErrNotRunning) && n.portsAreFree(s.Spec) {
-			return s, err
+		if spec, err = n.arrange(ctx, r, spec); err != nil {
+			return spec, err
 		}
 	}
 }
 
-// withProgram finds or downloads the program of a request.
+// awaitReady waits until a service that was placed does its work.
+func (n *Native) awaitReady(ctx context.Context, r request, spec services.Spec, report func(Progress)) error {
+	ctx, cancel := context.WithTimeout(ctx, ensureTimeout)
+	defer cancel()
+	s, err := n.client.Ensure(ctx, spec)
+	if err != nil {
+		return err
+	}
+	report(Progress{Service: s.Name, Title: r.title, Version: s.Version, Phase: Ready, Detail: s.Address})
+	return nil
+}
+
+// withProgram finds or downloads what a request runs: its program, and Java where that needs it.
 func (n *Native) withProgram(ctx context.Context, r request, report func(Progress)) (services.Spec, error) {
 	spec := r.spec
 	spec.Version = r.version
@@ -91,15 +158,35 @@ func (n *Native) withProgram(ctx context.Context, r request, report func(Progres
 		return spec, nil
 	}
 	report(Progress{Service: spec.Name, Title: r.title, Phase: Finding})
-	p, err := programs.Find(ctx, r.program, programs.WithEnv(n.getenv), programs.WithProgress(func(p programs.Progress) {
-		report(Progress{
-			Service: spec.Name, Title: r.title, Phase: Phase(p.Phase), Detail: p.Source, Done: p.Done, Total: p.Total,
-		})
-	}))
+	find := func(name string) (programs.Program, error) {
+		p, err := programs.Find(ctx, name, programs.WithEnv(n.getenv), programs.WithProgress(func(p programs.Progress) {
+			report(Progress{
+				Service: spec.Name, Title: r.title, Phase: Phase(p.Phase), Detail: p.Source, Done: p.Done, Total: p.Total,
+			})
+		}))
+		if err != nil {
+			return p, fmt.Errorf("start %s: %w", r.title, err)
+		}
+		return p, nil
+	}
+	program, err := find(r.program)
+	if err != nil {
+		return spec, err
+	}
+	spec.Program, spec.Version = program.Bin, program.Version
+	if !r.java {
+		return spec, nil
+	}
+	java, err := find("java")
+	if err != nil {
+		return spec, err
+	}
+	spec.Java.Program = java.Bin
+	archives, err := programs.ArchiveDir(n.getenv, n.state.UID(), n.state.GID())
 	if err != nil {
 		return spec, fmt.Errorf("start %s: %w", r.title, err)
 	}
-	spec.Program, spec.Version = p.Bin, p.Version
+	spec.Java.Archive = filepath.Join(archives, programs.ArchiveName(program, java))
 	return spec, nil
 }
 
@@ -164,18 +251,4 @@ func (n *Native) portsAreFree(s services.Spec) bool {
 		}
 	}
 	return true
-}
-
-func (n *Native) start(ctx context.Context, r request, spec services.Spec) (supervisor.ServiceStatus, error) {
-	ctx, cancel := context.WithTimeout(ctx, ensureTimeout)
-	defer cancel()
-	spec, err := n.arrange(ctx, r, spec)
-	if err != nil {
-		return supervisor.ServiceStatus{Spec: spec}, err
-	}
-	s, err := n.client.Ensure(ctx, spec)
-	if err != nil {
-		s.Spec = spec
-	}
-	return s, err
 }

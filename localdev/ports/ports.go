@@ -26,6 +26,11 @@ const (
 	S3IAM          Use = "s3-iam"
 	PostgREST      Use = "postgrest"
 	PostgRESTAdmin Use = "postgrest-admin"
+	Keycloak       Use = "keycloak"
+	Redis          Use = "redis"
+	OpenSearch     Use = "opensearch"
+	// OpenSearchNodes is where nodes would reach each other; there is only one.
+	OpenSearchNodes Use = "opensearch-nodes"
 )
 
 // Range is the ports that a use likes best, both ends included.
@@ -40,6 +45,11 @@ func Preferred() map[Use]Range {
 		S3IAM:          {9002, 9002},
 		PostgREST:      {3001, 3020},
 		PostgRESTAdmin: {3101, 3120},
+		Keycloak:       {8080, 8080},
+		Redis:          {6379, 6398},
+		OpenSearch:     {9200, 9200},
+
+		OpenSearchNodes: {9300, 9300},
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 
 // PostgREST's configuration lies in a file, because it holds a password
 // (https://postgrest.org/en/v12/references/configuration.html). Its keys are the settings of the spec.
-func preparePostgREST(_ context.Context, p Place, s Spec) (Command, error) {
+func preparePostgREST(ctx context.Context, p Place, s Spec) (Command, error) {
 	config := map[string]string{
 		"server-host":       quoteValue(ports.Host),
 		"server-port":       strconv.Itoa(s.Ports[ports.PostgREST]),
@@ -26,7 +26,16 @@ func preparePostgREST(_ context.Context, p Place, s Spec) (Command, error) {
 		"db-prepared-statements": "false",
 		"log-level":              quoteValue("warn"),
 	}
+	if url := s.Settings[SettingKeys]; url != "" {
+		if err := prepareKeys(ctx, p, url); err != nil {
+			return Command{}, fmt.Errorf("keep the keys of the realm: %w", err)
+		}
+		config["jwt-secret"] = quoteValue("@" + keysFile(p))
+	}
 	for k, v := range s.Settings {
+		if k == SettingKeys {
+			continue
+		}
 		if strings.ContainsAny(k, "= \t\n\"#") || k == "" {
 			return Command{}, fmt.Errorf("PostgREST has no setting %q", k)
 		}

@@ -24,6 +24,9 @@ const (
 	PostgreSQL Kind = "postgresql"
 	S3         Kind = "s3"
 	PostgREST  Kind = "postgrest"
+	Keycloak   Kind = "keycloak"
+	Redis      Kind = "redis"
+	OpenSearch Kind = "opensearch"
 )
 
 // Spec is one service as it should run. It is kept in the state folder, 0600, because settings may hold passwords.
@@ -33,14 +36,22 @@ type Spec struct {
 	App      string            `json:"app,omitempty"` // the application that it serves; empty: all
 	Version  string            `json:"version"`
 	Program  string            `json:"program,omitempty"` // path of the executable; empty: plattr itself
+	Java     Java              `json:"java,omitzero"`     // that runs the program, where it needs one
 	Ports    map[ports.Use]int `json:"ports"`
 	Settings map[string]string `json:"settings,omitempty"`
+}
+
+// Java is the JVM of a service.
+type Java struct {
+	Program string `json:"program"`
+	// Archive is the file in which the JVM keeps its loaded classes; empty: none.
+	Archive string `json:"archive,omitempty"`
 }
 
 // Equal tells whether the same process serves both.
 func (s Spec) Equal(o Spec) bool {
 	return s.Name == o.Name && s.Kind == o.Kind && s.App == o.App && s.Version == o.Version && s.Program == o.Program &&
-		maps.Equal(s.Ports, o.Ports) && maps.Equal(s.Settings, o.Settings)
+		s.Java == o.Java && maps.Equal(s.Ports, o.Ports) && maps.Equal(s.Settings, o.Settings)
 }
 
 // Address returns host:port of one of the service's ports.
@@ -62,6 +73,11 @@ type Place struct {
 	Dir   string // the service's own folder, there already
 }
 
+// Signaller sends a signal to a service's process.
+type Signaller interface {
+	Signal(sig syscall.Signal) error
+}
+
 // StopStep is a signal and how long to wait for the end before the next step.
 type StopStep struct {
 	Signal syscall.Signal
@@ -80,6 +96,8 @@ type Definition struct {
 	Settle func(context.Context, Place, Spec) error
 	// Ready tells whether the service does its work, by using it.
 	Ready func(context.Context, Place, Spec) error
+	// Watch is called every few seconds while the service is ready, for what changes outside of it. It may be nil.
+	Watch func(context.Context, Place, Spec, Signaller) error
 	Stop  []StopStep
 	// Data is the folder of its data in the state folder, which outlives the process; empty: it has none.
 	Data string
@@ -89,8 +107,22 @@ type Definition struct {
 func Table() map[Kind]Definition {
 	return map[Kind]Definition{
 		PostgREST: {
-			Title: "PostgREST", Main: ports.PostgREST, Order: 1, Prepare: preparePostgREST, Ready: readyPostgREST,
+			Title: "PostgREST", Main: ports.PostgREST, Order: 1,
+			Prepare: preparePostgREST, Ready: readyPostgREST, Watch: watchPostgREST,
 			Stop: []StopStep{{syscall.SIGTERM, 3 * time.Second}},
+		},
+		Redis: {
+			Title: "Redis", Main: ports.Redis, Order: 2, Prepare: prepareRedis, Ready: readyRedis,
+			Stop: []StopStep{{syscall.SIGTERM, 10 * time.Second}},
+		},
+		Keycloak: {
+			Title: "Keycloak", Main: ports.Keycloak, Order: 2, Prepare: prepareKeycloak, Ready: readyKeycloak,
+			Stop: []StopStep{{syscall.SIGTERM, javaStop}},
+		},
+		OpenSearch: {
+			Title: "OpenSearch", Main: ports.OpenSearch, Order: 2, Data: "opensearch",
+			Prepare: prepareOpenSearch, Ready: readyOpenSearch,
+			Stop: []StopStep{{syscall.SIGTERM, javaStop}},
 		},
 		S3: {
 			Title: "S3", Main: ports.S3, Order: 2, Prepare: prepareS3, Ready: readyS3, Data: "s3",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 )
 
 // Secrets are this machine's administrator passwords. They are random, made once, and never shown.
@@ -11,6 +12,11 @@ type Secrets struct {
 	DatabaseAdmin string `json:"databaseAdmin"` // password of the role that makes the apps' databases and roles
 	S3AccessKey   string `json:"s3AccessKey"`
 	S3SecretKey   string `json:"s3SecretKey"`
+
+	KeycloakDatabase string `json:"keycloakDatabase"` // password of the role that owns Keycloak's database
+	KeycloakAdmin    string `json:"keycloakAdmin"`    // password of user admin, for people
+	KeycloakClient   string `json:"keycloakClient"`   // secret of client plattr, for plattr
+	RedisAdmin       string `json:"redisAdmin"`       // password of user plattr in every application's Redis
 }
 
 const secretsFile = "secrets.json"
@@ -35,18 +41,27 @@ func (d Dir) Secrets(ctx context.Context) (Secrets, error) {
 	if s.complete() {
 		return s, nil
 	}
-	for _, field := range []*string{&s.DatabaseAdmin, &s.S3AccessKey, &s.S3SecretKey} {
+	if s.S3AccessKey == "" {
+		s.S3AccessKey = "PLATTR" + rand.Text()[:14] // access keys have 20 characters
+	}
+	for _, field := range s.fields() {
 		if *field == "" {
 			*field = rand.Text() + rand.Text()
 		}
 	}
-	s.S3AccessKey = "PLATTR" + s.S3AccessKey[:14] // access keys have 20 characters
 	if err := d.WriteJSON(secretsFile, s); err != nil {
 		return Secrets{}, fmt.Errorf("keep this machine's passwords: %w", err)
 	}
 	return s, nil
 }
 
-func (s Secrets) complete() bool {
-	return s.DatabaseAdmin != "" && s.S3AccessKey != "" && s.S3SecretKey != ""
+func (s *Secrets) fields() []*string {
+	return []*string{
+		&s.DatabaseAdmin, &s.S3AccessKey, &s.S3SecretKey,
+		&s.KeycloakDatabase, &s.KeycloakAdmin, &s.KeycloakClient, &s.RedisAdmin,
+	}
+}
+
+func (s *Secrets) complete() bool {
+	return !slices.ContainsFunc(s.fields(), func(field *string) bool { return *field == "" })
 }

@@ -121,7 +121,7 @@ func (d *Dir) prepare() error {
 	if err := d.reachable(); err != nil {
 		return wrap(err)
 	}
-	d.Run = runDir(d.Path, d.uid())
+	d.Run = runDir(d.Path, d.UID())
 	if err := d.MkdirAll(d.Run); err != nil {
 		return wrap(err)
 	}
@@ -149,8 +149,8 @@ func (d *Dir) onlyMine(path string) error {
 	switch {
 	case !info.IsDir():
 		return fmt.Errorf("%s is not a folder", path)
-	case owner != d.uid():
-		return fmt.Errorf("%s belongs to user %d, not to user %d, who runs the services", path, owner, d.uid())
+	case owner != d.UID():
+		return fmt.Errorf("%s belongs to user %d, not to user %d, who runs the services", path, owner, d.UID())
 	case info.Mode().Perm()&0o077 != 0:
 		if err := os.Chmod(path, 0o700); err != nil { // a folder
 			return err
@@ -181,11 +181,20 @@ func (d *Dir) reachable() error {
 	}
 }
 
-func (d *Dir) uid() int {
+// UID is the user who runs the services.
+func (d *Dir) UID() int {
 	if d.Service != nil {
 		return int(d.Service.UID)
 	}
 	return os.Geteuid()
+}
+
+// GID is the group of the user who runs the services.
+func (d *Dir) GID() int {
+	if d.Service != nil {
+		return int(d.Service.GID)
+	}
+	return os.Getegid()
 }
 
 // give makes the service user the owner of a file that root made.

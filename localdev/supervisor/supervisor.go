@@ -29,7 +29,7 @@ const Command = "supervise"
 
 // Protocol is the version of what is said over the socket. A client of another version replaces the supervisor, which
 // leaves the services running.
-const Protocol = 1
+const Protocol = 2
 
 // Files in the state folder.
 const (
@@ -86,6 +86,7 @@ func serve(ctx context.Context, path string, table map[services.Kind]services.De
 		return fmt.Errorf("supervise %s: %w", d.Path, err)
 	}
 	debug.SetGCPercent(20) // a small process matters more than a fast one
+	syscall.Umask(0o077)   // the services' own files are for their user alone
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	signal.Ignore(syscall.SIGHUP)

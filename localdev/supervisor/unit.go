@@ -14,8 +14,9 @@ import (
 
 // Times of a unit.
 const (
-	readyTimeout = 90 * time.Second // recovery after a crash takes its time
+	readyTimeout = 150 * time.Second // recovery after a crash takes its time, and so do the tables of a first start
 	probeTimeout = 2 * time.Second
+	watchEvery   = 5 * time.Second
 	settleTime   = 10 * time.Millisecond
 	firstBackoff = 100 * time.Millisecond
 	maxBackoff   = 15 * time.Second
@@ -187,6 +188,8 @@ func (u *unit) once() (readyFor time.Duration, err error) {
 	}
 	u.set(Ready, nil)
 	ready := time.Now()
+	unwatch := u.watch(p)
+	defer unwatch()
 	select {
 	case <-p.exited:
 		return time.Since(ready), p.failure(u)
@@ -197,6 +200,41 @@ func (u *unit) once() (readyFor time.Duration, err error) {
 		}
 		return time.Since(ready), nil
 	}
+}
+
+// watch lets the service follow what changes outside of it, until the returned function is called.
+func (u *unit) watch(p *proc) (stop func()) {
+	if u.def.Watch == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(u.ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		last := ""
+		for {
+			said := ""
+			if err := u.watchOnce(ctx, p); err != nil && ctx.Err() == nil {
+				said = err.Error()
+			}
+			if said != last && said != "" {
+				log.Printf("watch %s: %s", u.spec.Name, said)
+			}
+			last = said
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(watchEvery):
+			}
+		}
+	}()
+	return func() { cancel(); <-done }
+}
+
+func (u *unit) watchOnce(ctx context.Context, p *proc) error {
+	ctx, cancel := context.WithTimeout(ctx, watchEvery)
+	defer cancel()
+	return u.def.Watch(ctx, u.place, u.spec, p.id)
 }
 
 // prepareError says that there was nothing to start. It does not go away by itself, as a port may that is still taken.

@@ -1,0 +1,106 @@
+package localdev
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"plattr.dev/plattr/localdev/process"
+)
+
+func everything() Needs {
+	return Needs{PostgreSQL: true, S3: true, Keycloak: true, OpenSearch: true, Redis: "shop"}
+}
+
+// TestEveryService starts all of them on an empty machine, and again: the data are still there, and nobody waits for
+// Keycloak who does not need it.
+func TestEveryService(t *testing.T) {
+	t.Parallel()
+	n := newNative(t)
+	began := time.Now()
+	e, ready, err := n.Begin(t.Context(), everything(), func(p Progress) { t.Logf("%s %v", time.Since(began).Round(time.Millisecond), p) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("the fast ones, from nothing: %s", time.Since(began))
+	exec(t, connect(t, e.PostgreSQL.AdminURL), "create role kept") // usable while Keycloak still starts
+	if err := ready(); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("everything, from nothing: %s", time.Since(began))
+	client := redisClient(t, e.Redis)
+	if err := client.Set(t.Context(), "kept", "yes", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	checkSecrecy(t, n)
+	logMemory(t, n)
+	began = time.Now()
+	if err := n.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("stop: %s", time.Since(began))
+	began = time.Now()
+	again, ready, err := n.Begin(t.Context(), everything(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("the fast ones, from stopped: %s", time.Since(began))
+	if err := ready(); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("everything, from stopped: %s", time.Since(began))
+	if *again.Keycloak != *e.Keycloak || *again.Redis != *e.Redis || *again.OpenSearch != *e.OpenSearch {
+		t.Error("the second start gives other endpoints")
+	}
+	if got := redisClient(t, again.Redis).Get(t.Context(), "kept").Val(); got != "yes" {
+		t.Errorf("what was in Redis is %q after a stop", got)
+	}
+	for _, url := range []string{again.Keycloak.URL, again.Keycloak.InternalURL} {
+		if status := status(t, url+"/realms/master"); status != http.StatusOK {
+			t.Errorf("%s answers %d", url, status)
+		}
+	}
+	began = time.Now()
+	ensure(t, n, everything())
+	t.Logf("everything, running: %s", time.Since(began))
+}
+
+func redisClient(t testing.TB, e *RedisEndpoint) *redis.Client {
+	t.Helper()
+	c := redis.NewClient(&redis.Options{Addr: fmt.Sprintf("%s:%d", e.Host, e.Port), Username: e.Admin, Password: e.Password, MaxRetries: -1})
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func status(t testing.TB, url string) int {
+	t.Helper()
+	req, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Logf("%s: %v", url, err)
+		return 0
+	}
+	_ = res.Body.Close()
+	return res.StatusCode
+}
+
+func logMemory(t testing.TB, n *Native) {
+	t.Helper()
+	s, err := n.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	total := process.Memory(s.PID)
+	for _, st := range s.Services {
+		total += st.Memory
+		t.Logf("%s %s: %.0f MB", st.Title, st.Version, float64(st.Memory)/(1<<20))
+	}
+	t.Logf("in all: %.0f MB", float64(total)/(1<<20))
+}
