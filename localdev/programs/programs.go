@@ -5,6 +5,7 @@ package programs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -66,8 +67,12 @@ func WithEnv(getenv func(string) string) Option { return func(f *finder) { f.get
 // WithHTTPClient downloads through client.
 func WithHTTPClient(client *http.Client) Option { return func(f *finder) { f.http = client } }
 
+// WithDownload tells whether anything may be downloaded; it may if this is left out.
+func WithDownload(allowed bool) Option { return func(f *finder) { f.offline = !allowed } }
+
 // finder is one call of Find.
 type finder struct {
+	offline  bool
 	table    []Entry
 	cache    string
 	getenv   func(string) string
@@ -125,6 +130,10 @@ func (f *finder) find(ctx context.Context, e Entry) (Program, error) {
 	}
 	if p, ok := c.load(e, f.platform); ok { // trees come and go whole, so reading needs no lock, nor the right to take it
 		return p, nil
+	}
+	if f.offline {
+		missing.add("cache", errors.New("it is not there, and nothing may be downloaded"))
+		return Program{}, missing
 	}
 	release, err := lockfile.Lock(ctx, c.lockPath(e, f.platform))
 	if err != nil {

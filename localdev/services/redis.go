@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"plattr.dev/plattr/localdev/ports"
 )
@@ -88,6 +89,7 @@ func readyRedis(ctx context.Context, p Place, s Spec) error {
 	client := redis.NewClient(&redis.Options{
 		Addr: s.Address(ports.Redis), Username: RedisAdmin, Password: secrets.RedisAdmin, PoolSize: 1, MaxRetries: -1,
 		DisableIdentity: true, Protocol: 2,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}, // else it prints
 	})
 	defer client.Close() //nolint:errcheck // nothing is buffered
 	if err := client.Ping(ctx).Err(); err != nil {

@@ -15,6 +15,9 @@ import (
 const (
 	SecretType            = "plattr:index:Secret"
 	DatabaseBootstrapType = "plattr:index:DatabaseBootstrap"
+	RedisUserType         = "plattr:index:RedisUser"
+	SearchSpaceType       = "plattr:index:SearchSpace"
+	IdentityMetadataType  = "plattr:index:IdentityMetadata"
 	ProviderType          = "pulumi:providers:plattr"
 )
 
@@ -25,12 +28,18 @@ type Provider struct{ pulumi.ProviderResourceState }
 type ProviderArgs struct {
 	// BootstrapURL logs in as somebody who may create event triggers. Only DatabaseBootstrap needs it.
 	BootstrapURL pulumi.StringPtrInput
+	// RedisURL logs in as somebody who may make users. Only RedisUser needs it.
+	RedisURL pulumi.StringPtrInput
+	// SearchURL is OpenSearch's, with an administrator's credentials where it wants some. Only SearchSpace needs it.
+	SearchURL pulumi.StringPtrInput
 	// ConnectTimeout is in seconds; 10 when nil.
 	ConnectTimeout pulumi.IntPtrInput
 }
 
 type providerArgs struct {
 	BootstrapURL   *string `pulumi:"bootstrapUrl"`
+	RedisURL       *string `pulumi:"redisUrl"`
+	SearchURL      *string `pulumi:"searchUrl"`
 	ConnectTimeout *int    `pulumi:"connectTimeout"`
 }
 
@@ -45,8 +54,10 @@ func NewProvider(
 	if args != nil {
 		in = *args
 	}
-	if in.BootstrapURL != nil {
-		in.BootstrapURL = pulumi.ToSecret(in.BootstrapURL).(pulumi.StringPtrInput)
+	for _, url := range []*pulumi.StringPtrInput{&in.BootstrapURL, &in.RedisURL, &in.SearchURL} {
+		if *url != nil {
+			*url = pulumi.ToSecret(*url).(pulumi.StringPtrInput)
+		}
 	}
 	p := &Provider{}
 	if err := ctx.RegisterResource(ProviderType, name, in, p, opts...); err != nil {
