@@ -165,7 +165,7 @@ func (s *starter) start(ctx context.Context, needs Needs) (specs map[services.Ki
 	}
 	if err := fast.Wait(); err != nil {
 		abandon()
-		_ = slow.Wait() // nobody will ask
+		_ = slow.Wait()      // nobody will ask
 		return nil, nil, err //nolint:wrapcheck // they come from here
 	}
 	context.AfterFunc(slowCtx, abandon)
