@@ -1,14 +1,11 @@
 package storage_test
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-	"github.com/rogpeppe/go-internal/txtar"
 
 	"plattr.dev/plattr/components/storage"
 	"plattr.dev/plattr/internal/testutil"
@@ -17,23 +14,9 @@ import (
 // TestGolden declares the args.json of every case and compares the graph, or the error.
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	testutil.Golden(t, "../../testdata/golden/storage", func(t *testing.T, input *txtar.Archive) (string, error) {
-		t.Helper()
-		var args storage.Args
-		dec := json.NewDecoder(bytes.NewReader(input.Files[0].Data))
-		dec.DisallowUnknownFields()
-		if err := dec.Decode(&args); err != nil {
-			t.Fatalf("args.json: %v", err)
-		}
-		var refused error
-		graph, err := testutil.Graph(t, func(ctx *pulumi.Context) error {
-			_, refused = storage.New(ctx, "shop", &args)
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return graph, refused
+	testutil.GoldenArgs(t, "../../testdata/golden/storage", func(ctx *pulumi.Context, args *storage.Args) error {
+		_, err := storage.New(ctx, "shop", args)
+		return err
 	})
 }
 

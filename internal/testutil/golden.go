@@ -1,6 +1,8 @@
 package testutil
 
 import (
+	"bytes"
+	"encoding/json"
 	"flag"
 	"os"
 	"path/filepath"
@@ -8,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
@@ -31,6 +34,29 @@ func Golden(t *testing.T, dir string, run func(t *testing.T, input *txtar.Archiv
 			golden(t, file, run)
 		})
 	}
+}
+
+// GoldenArgs is Golden for a component: the first file of a case, args.json, holds its arguments.
+func GoldenArgs[Args any](t *testing.T, dir string, declare func(ctx *pulumi.Context, args *Args) error) {
+	t.Helper()
+	Golden(t, dir, func(t *testing.T, input *txtar.Archive) (string, error) {
+		t.Helper()
+		var args Args
+		dec := json.NewDecoder(bytes.NewReader(input.Files[0].Data))
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(&args); err != nil {
+			t.Fatalf("args.json: %v", err)
+		}
+		var refused error
+		graph, err := Graph(t, func(ctx *pulumi.Context) error {
+			refused = declare(ctx, &args)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return graph, refused
+	})
 }
 
 func golden(t *testing.T, file string, run func(*testing.T, *txtar.Archive) (string, error)) {

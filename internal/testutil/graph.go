@@ -70,10 +70,26 @@ func (g *graph) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 	g.mu.Unlock()
 
 	state := args.Inputs.Copy()
-	if args.TypeToken == "plattr:index:Secret" {
-		state["value"] = resource.MakeSecret(resource.NewStringProperty(args.Name + ".value"))
+	for _, output := range serverOutputs()[args.TypeToken] {
+		if name, secret := strings.CutPrefix(output, "secret "); secret {
+			state[resource.PropertyKey(name)] = resource.MakeSecret(resource.NewStringProperty(args.Name + "." + name))
+		} else if !state.HasValue(resource.PropertyKey(output)) {
+			state[resource.PropertyKey(output)] = resource.NewStringProperty(args.Name + "." + output)
+		}
 	}
 	return args.Name + "-id", state, nil
+}
+
+// serverOutputs are the outputs that only a server knows and that components use.
+func serverOutputs() map[string][]string {
+	return map[string][]string{
+		"plattr:index:Secret":           {"secret value"},
+		"keycloak:openid/client:Client": {"secret clientSecret"},
+		"plattr:index:IdentityMetadata": {
+			"entityId", "authorizationUrl", "tokenUrl", "userInfoUrl", "jwksUrl", "logoutUrl", "singleSignOnUrl",
+			"singleLogoutUrl", "certificate",
+		},
+	}
 }
 
 // label is the last word of the type and the name: types share names.
