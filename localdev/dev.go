@@ -54,6 +54,7 @@ func OpenDev(ctx context.Context, o DevOptions) (*Dev, error) {
 	if !filepath.IsAbs(o.Dir) {
 		return nil, fmt.Errorf("directory %q of application %s is not absolute", o.Dir, o.Application.Name)
 	}
+	o.Application.URL = "http://localhost:" + strconv.Itoa(o.Port)
 	native, err := NewNative(ctx, o.Getenv)
 	if err != nil {
 		return nil, err
@@ -85,10 +86,13 @@ func (d *Dev) Names() names.Names { return deploy.NamesOf(d.options.Application,
 // EnvFile is the path of the file that holds the application's environment.
 func (d *Dev) EnvFile() string { return envfile.Path(d.options.Dir, d.options.Application.Name) }
 
-// needs are the shared services that the application asks for.
-func (d *Dev) needs() Needs {
-	spec := &d.options.Application.Spec
-	return Needs{PostgreSQL: spec.DatabaseEnabled(), S3: spec.StorageEnabled()}
+// needs are the services that something on the servers needs.
+func (d *Dev) needs(s deploy.Servers) Needs {
+	n := Needs{PostgreSQL: s.Database, S3: s.Storage, Keycloak: s.Auth, OpenSearch: s.Search}
+	if s.Redis {
+		n.Redis = d.options.Application.Name
+	}
+	return n
 }
 
 // platform is this machine as a place to deploy to.
@@ -113,17 +117,47 @@ func (d *Dev) platform(e Endpoints) (deploy.Platform, error) {
 			Capabilities: []deploy.Capability{deploy.CapabilityUsers, deploy.CapabilityOwnershipControls},
 		}
 	}
+	if kc := e.Keycloak; kc != nil {
+		p.Auth = deploy.AuthServer{
+			URL: kc.URL, InternalURL: kc.InternalURL, Admin: deploy.Credentials{User: kc.Client, Secret: kc.Secret},
+			Providers: d.identityProviders(), Lenient: true, DemoUser: demoUser,
+		}
+	}
+	if r := e.Redis; r != nil {
+		p.Redis = deploy.RedisServer{Host: r.Host, Port: r.Port, Admin: deploy.Credentials{User: r.Admin, Secret: r.Password}}
+	}
+	if s := e.OpenSearch; s != nil {
+		p.Search = deploy.SearchServer{URL: s.URL}
+	}
 	return p, nil
+}
+
+// demoUser is who may sign in on the laptop from the start.
+const demoUser = "demo"
+
+// identityProviders are the credentials that the environment holds.
+func (d *Dev) identityProviders() map[string]deploy.Credentials {
+	out := map[string]deploy.Credentials{}
+	if !d.options.Application.Spec.AuthEnabled() {
+		return out
+	}
+	for _, p := range d.options.Application.Spec.Auth.Providers {
+		client, secret := deploy.CredentialVariables(p.Name)
+		if c := (deploy.Credentials{User: d.options.Getenv(client), Secret: d.options.Getenv(secret)}); c.User != "" && c.Secret != "" {
+			out[p.Name] = c
+		}
+	}
+	return out
 }
 
 // variables is the application's environment: what the platform gives, then the application's own, the later ones
 // before the earlier.
-func (d *Dev) variables(p deploy.Platform, c deploy.Connections, restURL string) ([]deploy.Variable, error) {
+func (d *Dev) variables(c deploy.Connections, restURL string) ([]deploy.Variable, error) {
 	app := d.options.Application
 	port := strconv.Itoa(d.options.Port)
-	vars := append(deploy.Variables(p, c, restURL),
+	vars := append(deploy.Variables(c, restURL),
 		deploy.Variable{Part: deploy.PartApplication, Name: "PORT", Value: port},
-		deploy.Variable{Part: deploy.PartApplication, Name: "APP_URL", Value: "http://localhost:" + port})
+		deploy.Variable{Part: deploy.PartApplication, Name: "APP_URL", Value: app.URL})
 	set, err := envfile.Read(envfile.SetPath(d.options.Dir, app.Name))
 	if err != nil {
 		return nil, err

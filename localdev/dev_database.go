@@ -44,7 +44,7 @@ func (d *Dev) Database(ctx context.Context, r Reports) (*Database, error) {
 	if err != nil {
 		return nil, explain(err)
 	}
-	e, err := d.native.Ensure(ctx, d.needs(), r.Services)
+	e, err := d.native.Ensure(ctx, Needs{PostgreSQL: true}, r.Services)
 	if err != nil {
 		return nil, err
 	}
@@ -57,11 +57,7 @@ func (d *Dev) Database(ctx context.Context, r Reports) (*Database, error) {
 			return nil, err
 		}
 	}
-	p, err := d.platform(e)
-	if err != nil {
-		return nil, err
-	}
-	vars, err := d.variables(p, c, rest)
+	vars, err := d.variables(c, rest)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"plattr.dev/plattr/internal/engine"
 	"plattr.dev/plattr/localdev/envfile"
 	"plattr.dev/plattr/localdev/scratch"
+	"plattr.dev/plattr/localdev/services"
 )
 
 // Reports are told what happens. Both may be nil; calls come one at a time for each.
@@ -29,6 +30,8 @@ type UpResult struct {
 	// Variables are those in the environment file.
 	Variables []deploy.Variable
 	EnvFile   string
+	// NewDemoPassword says that the demo user got a password in this run.
+	NewDemoPassword bool
 	// Resources is how long the resources took, Elapsed the whole.
 	Resources, Elapsed time.Duration
 }
@@ -46,21 +49,62 @@ func (d *Dev) Rotate(ctx context.Context, r Reports) (UpResult, error) {
 
 func (d *Dev) up(ctx context.Context, r Reports, generation string) (UpResult, error) {
 	start := time.Now()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // nobody waits any more for what still starts
 	if err := d.claim(ctx); err != nil {
 		return UpResult{}, explain(err)
 	}
 	res := UpResult{EnvFile: d.EnvFile()}
-	var err error
-	if res.Endpoints, err = d.native.Ensure(ctx, d.neededNow(ctx), r.Services); err != nil {
+	needs, err := d.use(ctx, true)
+	if err != nil {
 		return res, err
 	}
-	platform, err := d.platform(res.Endpoints)
-	if err != nil {
+	var ready func() error
+	if res.Endpoints, ready, err = d.native.Begin(ctx, needs, r.Services); err != nil {
 		return res, err
 	}
 	if err := d.settleScratch(ctx, res.Endpoints); err != nil {
 		return res, err
 	}
+	if err := d.run(ctx, r, generation, &res, ready); err != nil {
+		return res, err
+	}
+	if res.RestURL, err = d.ensureREST(ctx, res.Connections, r.Services); err != nil {
+		return res, err
+	}
+	if res.Variables, err = d.variables(res.Connections, res.RestURL); err != nil {
+		return res, err
+	}
+	if res.NewDemoPassword, err = d.isNewDemoPassword(res.Connections); err != nil {
+		return res, err
+	}
+	if err := d.writeEnvFile(res.Variables); err != nil {
+		return res, err
+	}
+	if err := d.release(ctx); err != nil {
+		return res, err
+	}
+	res.Elapsed = time.Since(start)
+	return res, nil
+}
+
+// run makes the resources, while the services that take seconds still start: what is on other servers need not wait for
+// them. A service that does not start ends the run, in order.
+func (d *Dev) run(ctx context.Context, r Reports, generation string, res *UpResult, ready func() error) error {
+	platform, err := d.platform(res.Endpoints)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	started := make(chan error, 1)
+	go func() {
+		err := ready()
+		if err != nil {
+			cancel(err)
+		}
+		started <- err
+	}()
 	events, finished := forward(r.Resources)
 	begun := time.Now()
 	res.Result, err = d.deployer.Up(ctx, d.options.Application, platform, deploy.Options{
@@ -68,34 +112,57 @@ func (d *Dev) up(ctx context.Context, r Reports, generation string) (UpResult, e
 	})
 	finished()
 	res.Resources = time.Since(begun)
-	if err != nil {
-		return res, explain(err)
+	if err == nil {
+		return <-started
 	}
-	if res.RestURL, err = d.ensureREST(ctx, res.Connections, r.Services); err != nil {
-		return res, err
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		return cause // the service's own error says more than the run that it ended
 	}
-	if res.Variables, err = d.variables(platform, res.Connections, res.RestURL); err != nil {
-		return res, err
-	}
-	if err := d.writeEnvFile(res.Variables); err != nil {
-		return res, err
-	}
-	res.Elapsed = time.Since(start)
-	return res, nil
+	return explain(err)
 }
 
-// neededNow adds the services in which something of the application is left that it does not ask for any more.
-func (d *Dev) neededNow(ctx context.Context) Needs {
-	needs := d.needs()
-	had, err := d.deployer.Connections(ctx, d.options.Application, deploy.Platform{Target: d.target})
-	if errors.Is(err, engine.ErrStackNotFound) {
-		return needs
+// use records which services serve the application, and returns what it needs: for what it asks for and, with
+// leftovers, for what is left of what it does not ask for any more.
+func (d *Dev) use(ctx context.Context, leftovers bool) (Needs, error) {
+	app := d.options.Application
+	servers := deploy.Wanted(app)
+	if leftovers {
+		present, err := d.deployer.Present(ctx, app, deploy.Platform{Target: d.target})
+		if err != nil {
+			return Needs{}, explain(err)
+		}
+		servers = servers.Or(present)
 	}
-	// A stack that cannot be read fails in the run, with the reason; one whose first run was killed has no outputs.
-	unknown := err != nil || had.DatabaseURL == "" && len(had.Buckets) == 0
-	needs.PostgreSQL = needs.PostgreSQL || unknown || had.DatabaseURL != ""
-	needs.S3 = needs.S3 || unknown || len(had.Buckets) > 0
-	return needs
+	needs := d.needs(servers)
+	return needs, explain(d.native.State().Use(ctx, app.Name, needs.names()))
+}
+
+// release ends what the application does not use any more, and what nobody does.
+func (d *Dev) release(ctx context.Context) error {
+	if _, err := d.use(ctx, false); err != nil {
+		return err
+	}
+	app := d.options.Application
+	if !app.Spec.RedisEnabled() {
+		if err := d.native.removeService(ctx, RedisName(app.Name)); err != nil {
+			return err
+		}
+	}
+	return d.native.stopUnused(ctx)
+}
+
+// isNewDemoPassword tells whether the demo user's password is another one than the environment file has.
+func (d *Dev) isNewDemoPassword(c deploy.Connections) (bool, error) {
+	old, err := envfile.Read(d.EnvFile())
+	if err != nil || c.DemoPassword == "" {
+		return false, err
+	}
+	for _, v := range old {
+		if v.Name == "AUTH_DEMO_PASSWORD" {
+			return v.Value != c.DemoPassword, nil
+		}
+	}
+	return true, nil
 }
 
 // settleScratch ends what a killed reset left, so that the database is there for the run. A template that is not
@@ -115,13 +182,21 @@ func (d *Dev) settleScratch(ctx context.Context, e Endpoints) error {
 func (d *Dev) ensureREST(ctx context.Context, c deploy.Connections, report func(Progress)) (string, error) {
 	app := d.options.Application
 	if !app.Spec.RestEnabled() {
-		return "", d.native.removePostgREST(ctx, app.Name)
+		return "", d.native.removeService(ctx, PostgRESTName(app.Name))
 	}
 	return d.native.EnsurePostgREST(ctx, app.Name, d.restConfig(c), report)
 }
 
+// restConfig makes PostgREST accept tokens of the application's realm that were made for its client, and no others. (The
+// role claim is the one that PostgREST reads by itself.)
 func (d *Dev) restConfig(c deploy.Connections) PostgRESTConfig {
-	return PostgRESTConfig{DatabaseURL: c.RestURL, Schema: c.Schema, Channel: c.Channel, AnonRole: d.Names().AnonRole}
+	config := PostgRESTConfig{DatabaseURL: c.RestURL, Schema: c.Schema, Channel: c.Channel, AnonRole: d.Names().AnonRole}
+	if c.AuthInternalURL != "" {
+		config.Settings = map[string]string{
+			services.SettingKeys: c.AuthInternalURL + "/protocol/openid-connect/certs", "jwt-aud": c.ClientID,
+		}
+	}
+	return config
 }
 
 // forward hands events on to a function; finished returns when all of them were.
@@ -146,7 +221,7 @@ func (d *Dev) Destroy(ctx context.Context, r Reports) (deploy.Result, error) {
 	if err := d.claim(ctx); err != nil {
 		return deploy.Result{}, explain(err)
 	}
-	if err := d.native.removePostgREST(ctx, name); err != nil {
+	if err := d.native.removeService(ctx, PostgRESTName(name)); err != nil {
 		return deploy.Result{}, err
 	}
 	res, err := d.destroyResources(ctx, r)
@@ -160,18 +235,26 @@ func (d *Dev) Destroy(ctx context.Context, r Reports) (deploy.Result, error) {
 		return res, err
 	}
 	apps, err := d.native.State().Apps()
-	if err != nil || len(apps) > 0 {
+	if err != nil {
 		return res, explain(err)
+	}
+	if len(apps) > 0 {
+		return res, d.native.stopUnused(ctx)
 	}
 	return res, d.native.Stop(ctx)
 }
 
 func (d *Dev) destroyResources(ctx context.Context, r Reports) (deploy.Result, error) {
 	app, target := d.options.Application, deploy.Platform{Target: d.target}
-	if _, err := d.deployer.Connections(ctx, app, target); errors.Is(err, engine.ErrStackNotFound) {
-		return deploy.Result{}, nil
+	present, err := d.deployer.Present(ctx, app, target)
+	if err != nil {
+		return deploy.Result{}, err
 	}
-	e, err := d.native.Ensure(ctx, d.neededNow(ctx), r.Services)
+	needs := d.needs(present)
+	if err := d.native.State().Use(ctx, app.Name, needs.names()); err != nil {
+		return deploy.Result{}, err
+	}
+	e, err := d.native.Ensure(ctx, needs, r.Services)
 	if err != nil {
 		return deploy.Result{}, err
 	}

@@ -58,10 +58,12 @@ func (n *Native) orphans() bool {
 	return false
 }
 
-// Remove ends what runs for one application alone, and forgets its ports. Its name is free afterwards.
+// Remove ends what runs for one application alone, with its data, and forgets its ports. Its name is free afterwards.
 func (n *Native) Remove(ctx context.Context, app string) error {
-	if err := n.removePostgREST(ctx, app); err != nil {
-		return err
+	for _, name := range []string{PostgRESTName(app), RedisName(app)} {
+		if err := n.removeService(ctx, name); err != nil {
+			return err
+		}
 	}
 	if err := n.forgetPorts(ctx, app); err != nil {
 		return explain(err)
@@ -69,9 +71,9 @@ func (n *Native) Remove(ctx context.Context, app string) error {
 	return explain(n.state.Forget(ctx, app))
 }
 
-// removePostgREST ends an application's PostgREST; one that is not there is no error.
-func (n *Native) removePostgREST(ctx context.Context, app string) error {
-	name := PostgRESTName(app)
+// removeService ends a service of one application, with the data that it keeps in its own folder; one that is not there is
+// no error.
+func (n *Native) removeService(ctx context.Context, name string) error {
 	if _, err := os.Stat(n.state.Join("services", name)); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -79,6 +81,43 @@ func (n *Native) removePostgREST(ctx context.Context, app string) error {
 		return explain(err)
 	}
 	return explain(n.client.Remove(ctx, name))
+}
+
+// stopUnused ends the shared services that serve no application any more. Their data stay. The lock keeps an application
+// from beginning to use one meanwhile.
+func (n *Native) stopUnused(ctx context.Context) error {
+	release, err := n.state.Lock(ctx)
+	if err != nil {
+		return explain(err)
+	}
+	defer release()
+	apps, err := n.state.Apps()
+	if err != nil {
+		return explain(err)
+	}
+	used := map[string]bool{}
+	for _, a := range apps {
+		if a.Uses == nil {
+			return nil // nobody can tell
+		}
+		for _, name := range a.Uses {
+			used[name] = true
+		}
+	}
+	running, err := n.running(ctx)
+	if err != nil {
+		return err
+	}
+	var unused []string
+	for name, s := range running {
+		if s.App == "" && !used[name] {
+			unused = append(unused, name)
+		}
+	}
+	if len(unused) == 0 {
+		return nil
+	}
+	return explain(n.client.Remove(ctx, unused...))
 }
 
 func (n *Native) forgetPorts(ctx context.Context, app string) error {

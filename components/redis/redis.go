@@ -65,7 +65,7 @@ func (a *Args) validate() error {
 		errs = append(errs, fmt.Errorf("%q, port %d, is no server", a.Host, a.Port))
 	}
 	if a.User == "" {
-		errs = append(errs, errors.New("User is required"))
+		errs = append(errs, errors.New("the user has no name"))
 	}
 	return errors.Join(errs...)
 }

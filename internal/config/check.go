@@ -175,6 +175,7 @@ func reservedBy(name string, app *App) string {
 		}, "S3_BUCKET_"},
 		{app.AuthEnabled(), "auth", []string{
 			"AUTH_ISSUER_URL", "AUTH_INTERNAL_URL", "AUTH_CLIENT_ID", "AUTH_CLIENT_SECRET",
+			"AUTH_DEMO_USER", "AUTH_DEMO_PASSWORD",
 		}, ""},
 		{app.RedisEnabled(), "redis", []string{"REDIS_URL"}, ""},
 		{app.SearchEnabled(), "search", []string{

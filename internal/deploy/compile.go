@@ -1,16 +1,20 @@
 package deploy
 
 import (
+	"cmp"
+	"net"
+	"net/url"
 	"slices"
+	"strconv"
 
 	"plattr.dev/plattr/internal/config/names"
 	"plattr.dev/plattr/operator/api/v1alpha1"
 	"plattr.dev/plattr/stacks/application"
 )
 
-// compile says what the program of an application is in an environment. It is pure: the same arguments always give
-// the same program.
-func compile(app Application, p Platform, passwordGeneration string) application.Config {
+// compile says what the program of an application is in an environment, and what of it is left out. It is pure: the same
+// arguments always give the same program.
+func compile(app Application, p Platform, passwordGeneration string) (application.Config, []string, error) {
 	c := application.Config{App: app.Name}
 	n := NamesOf(app, p.Target)
 	if app.Spec.DatabaseEnabled() {
@@ -22,12 +26,33 @@ func compile(app Application, p Platform, passwordGeneration string) application
 	}
 	if app.Spec.StorageEnabled() {
 		c.S3 = application.S3{
-			Endpoint: p.Storage.Endpoint, IAMEndpoint: p.Storage.IAMEndpoint, Region: p.Storage.Region,
+			Endpoint: p.Storage.Endpoint, PublicEndpoint: p.Storage.PublicEndpoint, IAMEndpoint: p.Storage.IAMEndpoint,
+			Region:    p.Storage.Region,
 			AccessKey: p.Storage.Admin.User, SecretKey: p.Storage.Admin.Secret,
 		}
 		c.Storage = compileStorage(app, n, p)
 	}
-	return c
+	if app.Spec.RedisEnabled() {
+		c.RedisAdminURL = redisAdminURL(p.Redis)
+		c.Redis = &application.Redis{Host: p.Redis.Host, Port: p.Redis.Port, TLS: p.Redis.TLS, User: app.Name}
+	}
+	if app.Spec.SearchEnabled() {
+		c.SearchAdminURL = withCredentials(p.Search.URL, p.Search.Admin)
+		c.Search = &application.Search{URL: p.Search.URL, Prefix: n.IndexPrefix}
+		if p.Search.Admin.User != "" {
+			c.Search.User = n.Realm
+		}
+	}
+	if !app.Spec.AuthEnabled() {
+		return c, nil, nil
+	}
+	c.Keycloak = application.Keycloak{
+		URL: cmp.Or(p.Auth.InternalURL, p.Auth.URL), Client: p.Auth.Admin.User, Secret: p.Auth.Admin.Secret,
+	}
+	var warnings []string
+	var err error
+	c.Auth, warnings, err = compileAuth(app, n, p)
+	return c, warnings, err
 }
 
 // NamesOf returns the names of what an application gets in an environment.
@@ -88,4 +113,22 @@ func compileStorage(app Application, n names.Names, p Platform) *application.Sto
 		st.User = n.StorageUser
 	}
 	return st
+}
+
+func redisAdminURL(s RedisServer) string {
+	scheme := "redis"
+	if s.TLS {
+		scheme = "rediss"
+	}
+	return withCredentials(scheme+"://"+net.JoinHostPort(s.Host, strconv.Itoa(s.Port)), s.Admin)
+}
+
+// withCredentials puts a user and a password into a URL.
+func withCredentials(address string, c Credentials) string {
+	u, err := url.Parse(address)
+	if err != nil || c.User == "" {
+		return address
+	}
+	u.User = url.UserPassword(c.User, c.Secret)
+	return u.String()
 }

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -25,6 +26,12 @@ func platforms() map[string]Platform {
 				Endpoint: "http://127.0.0.1:9000", IAMEndpoint: "http://127.0.0.1:9002", Region: "us-east-1",
 				Admin: Credentials{"root", "root-secret"}, Capabilities: []Capability{CapabilityUsers, CapabilityOwnershipControls},
 			},
+			Auth: AuthServer{
+				URL: "http://localhost:8080", InternalURL: "http://127.0.0.1:8080", Admin: Credentials{"plattr", "keycloak-secret"},
+				Lenient: true, DemoUser: "demo",
+			},
+			Redis:  RedisServer{Host: "127.0.0.1", Port: 6379, Admin: Credentials{"plattr", "redis-secret"}},
+			Search: SearchServer{URL: "http://127.0.0.1:9200"},
 		},
 		"staging": {
 			Target:   names.Target{Environment: names.Staging, Prefix: "acme"},
@@ -32,11 +39,18 @@ func platforms() map[string]Platform {
 			Storage: StorageServer{Region: "eu-west-1", Capabilities: []Capability{
 				CapabilityOwnershipControls, CapabilityPublicAccessBlock, CapabilityEncryption,
 			}},
+			Auth: AuthServer{
+				URL: "https://auth.example.com", Admin: Credentials{"plattr", "keycloak-secret"},
+				Providers: map[string]Credentials{"google": {"google-client", "google-secret"}},
+			},
+			Redis:  RedisServer{Host: "redis.internal", Port: 6379, TLS: true, Admin: Credentials{"plattr", "redis-secret"}},
+			Search: SearchServer{URL: "https://search.internal", Admin: Credentials{"admin", "search-secret"}},
 		},
 		"preview": {
 			Target:   names.Target{Environment: names.Preview, PR: 42},
 			Database: DatabaseServer{Host: "db.internal", Port: 5432, Database: "previews", Admin: Credentials{"admin", "admin-password"}},
 			Storage:  StorageServer{Region: "eu-west-1"},
+			Auth:     AuthServer{URL: "https://auth.example.com", Admin: Credentials{"plattr", "keycloak-secret"}},
 		},
 	}
 }
@@ -61,14 +75,50 @@ func graphOf(t *testing.T, archive *txtar.Archive) string {
 	if !ok {
 		t.Fatalf("no platform %s", archive.Files[1].Data)
 	}
-	graph, err := testutil.Graph(t, application.Program(compile(Application{Name: app.Name, Spec: app.ApplicationSpec}, p, "")))
+	config, warnings, err := compile(Application{
+		Name: app.Name, Spec: app.ApplicationSpec, URL: "https://shop.example", InBrowser: app.Framework == config.Static,
+	}, p, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, secret := range []string{"admin-password", "super-password", "root-secret", "localdev"} {
+	for _, w := range warnings {
+		if !p.Auth.Lenient || !strings.Contains(w, "PLATTR_IDP_GOOGLE_CLIENT_ID") {
+			t.Errorf("warning %q", w)
+		}
+	}
+	graph, err := testutil.Graph(t, application.Program(config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{
+		"admin-password", "super-password", "root-secret", "localdev",
+		"keycloak-secret", "redis-secret", "search-secret", "google-secret",
+	} {
 		if strings.Contains(graph, secret) {
 			t.Errorf("the graph has %q in clear", secret)
 		}
 	}
 	return graph
+}
+
+// TestMissingCredentials: elsewhere than on the laptop an identity provider without credentials is an error that says
+// which settings are missing, all of them at once.
+func TestMissingCredentials(t *testing.T) {
+	t.Parallel()
+	app, err := config.Parse("plattr.yaml", []byte("name: shop\nframework: go\nauth: {enabled: true, providers: [google, github, "+
+		"{name: my-corp, type: oidc, issuer: 'https://corp.example'}]}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = compile(Application{Name: app.Name, Spec: app.ApplicationSpec, URL: "https://shop.example"}, platforms()["staging"], "")
+	var missing *NoCredentialsError
+	if !errors.As(err, &missing) || missing.Hint() != "set PLATTR_IDP_GITHUB_CLIENT_ID and PLATTR_IDP_GITHUB_CLIENT_SECRET" {
+		t.Errorf("error %v", err)
+	}
+	if want := "identity provider github has no credentials\nidentity provider my-corp has no credentials"; err.Error() != want {
+		t.Errorf("error %q, want %q", err, want)
+	}
+	if client, _ := CredentialVariables("my-corp"); client != "PLATTR_IDP_MY_CORP_CLIENT_ID" {
+		t.Errorf("the variable of my-corp is %s", client)
+	}
 }

@@ -15,8 +15,18 @@ type Connections struct {
 	// Channel is what PostgREST listens to for reloads.
 	Channel string
 	// Buckets are the names on the server by those of plattr.yaml.
-	Buckets              map[string]string
-	AccessKey, SecretKey string
+	Buckets map[string]string
+	// S3Endpoint is from where the application runs, S3PublicEndpoint from a browser.
+	S3Endpoint, S3PublicEndpoint, S3Region string
+	AccessKey, SecretKey                   string
+	// IssuerURL is what tokens of the realm say, AuthInternalURL the realm from where the application runs.
+	IssuerURL, AuthInternalURL string
+	ClientID, ClientSecret     string
+	DemoUser, DemoPassword     string
+	RedisURL                   string
+	// SearchURL is OpenSearch's, SearchPrefix begins the application's indices.
+	SearchURL, SearchPrefix        string
+	SearchUsername, SearchPassword string
 }
 
 // String keeps secrets out of logs.
@@ -35,6 +45,14 @@ func connections(outputs map[string]engine.Output) (Connections, error) {
 		ShadowURL: text(application.OutputShadowURL), Schema: text(application.OutputSchema),
 		MigrationsSchema: text(application.OutputMigrationsSchema), Channel: text(application.OutputChannel),
 		AccessKey: text(application.OutputAccessKey), SecretKey: text(application.OutputSecretKey),
+		S3Endpoint: text(application.OutputS3Endpoint), S3PublicEndpoint: text(application.OutputS3PublicEndpoint),
+		S3Region:  text(application.OutputS3Region),
+		IssuerURL: text(application.OutputIssuerURL), AuthInternalURL: text(application.OutputAuthInternalURL),
+		ClientID: text(application.OutputClientID), ClientSecret: text(application.OutputClientSecret),
+		DemoUser: text(application.OutputDemoUser), DemoPassword: text(application.OutputDemoPassword),
+		RedisURL: text(application.OutputRedisURL), SearchURL: text(application.OutputSearchURL),
+		SearchPrefix: text(application.OutputSearchPrefix), SearchUsername: text(application.OutputSearchUsername),
+		SearchPassword: text(application.OutputSearchPassword),
 	}
 	buckets, _ := outputs[application.OutputBuckets].Value.(map[string]any)
 	for name, on := range buckets {

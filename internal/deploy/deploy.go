@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"plattr.dev/plattr/internal/engine"
+	"plattr.dev/plattr/internal/providers/plattr/sdk"
 	"plattr.dev/plattr/stacks/application"
 )
 
@@ -16,6 +18,7 @@ type Engine interface {
 	Up(ctx context.Context, stack string, program pulumi.RunFunc, o engine.RunOptions) (engine.Result, error)
 	Destroy(ctx context.Context, stack string, o engine.RunOptions) (engine.Result, error)
 	Outputs(ctx context.Context, stack string) (map[string]engine.Output, error)
+	Types(ctx context.Context, stack string) ([]string, error)
 }
 
 // Deployer brings applications to platforms.
@@ -38,12 +41,14 @@ type Options struct {
 type Result struct {
 	engine.Result
 	Connections Connections
+	// Warnings say what was left out, and why.
+	Warnings []string
 }
 
 // Up makes the application in the environment as it is asked for. What it is told to by earlier runs, such as a
 // rotated password, stays.
 func (d *Deployer) Up(ctx context.Context, app Application, p Platform, o Options) (Result, error) {
-	config, err := d.config(ctx, app, p, o)
+	config, warnings, err := d.config(ctx, app, p, o)
 	if err != nil {
 		return Result{}, err
 	}
@@ -51,10 +56,10 @@ func (d *Deployer) Up(ctx context.Context, app Application, p Platform, o Option
 		Refresh: !o.SkipRefresh, Events: o.Events,
 	})
 	if err != nil {
-		return Result{Result: res}, err
+		return Result{Result: res, Warnings: warnings}, err
 	}
 	connections, err := connections(res.Outputs)
-	return Result{Result: res, Connections: connections}, err
+	return Result{Result: res, Connections: connections, Warnings: warnings}, err
 }
 
 // Destroy deletes everything that the application has in the environment, and the stack. An application that is not
@@ -78,14 +83,51 @@ func (d *Deployer) Connections(ctx context.Context, app Application, p Platform)
 	return connections(outputs)
 }
 
-func (d *Deployer) config(ctx context.Context, app Application, p Platform, o Options) (application.Config, error) {
+// Servers are the servers of an environment that an application uses.
+type Servers struct{ Database, Storage, Auth, Redis, Search bool }
+
+// Wanted are the servers of what the application asks for.
+func Wanted(app Application) Servers {
+	return Servers{
+		Database: app.Spec.DatabaseEnabled(), Storage: app.Spec.StorageEnabled(), Auth: app.Spec.AuthEnabled(),
+		Redis: app.Spec.RedisEnabled(), Search: app.Spec.SearchEnabled(),
+	}
+}
+
+// Or is what one of the two has.
+func (s Servers) Or(o Servers) Servers {
+	return Servers{
+		Database: s.Database || o.Database, Storage: s.Storage || o.Storage, Auth: s.Auth || o.Auth,
+		Redis: s.Redis || o.Redis, Search: s.Search || o.Search,
+	}
+}
+
+// Present are the servers on which something of the application is, or was being made when a run was killed. An
+// application that is not there has none.
+func (d *Deployer) Present(ctx context.Context, app Application, p Platform) (Servers, error) {
+	types, err := d.engine.Types(ctx, StackName(app.Name, p.Target))
+	if errors.Is(err, engine.ErrStackNotFound) {
+		return Servers{}, nil
+	}
+	var s Servers
+	for _, t := range types {
+		pkg, _, _ := strings.Cut(t, ":")
+		s = s.Or(Servers{
+			Database: pkg == "postgresql", Storage: pkg == "aws", Auth: pkg == "keycloak",
+			Redis: t == sdk.RedisUserType, Search: t == sdk.SearchSpaceType,
+		})
+	}
+	return s, err
+}
+
+func (d *Deployer) config(ctx context.Context, app Application, p Platform, o Options) (application.Config, []string, error) {
 	generation := o.PasswordGeneration
 	if generation == "" {
 		outputs, err := d.engine.Outputs(ctx, StackName(app.Name, p.Target))
 		if err != nil && !errors.Is(err, engine.ErrStackNotFound) {
-			return application.Config{}, fmt.Errorf("read what %s has: %w", app.Name, err)
+			return application.Config{}, nil, fmt.Errorf("read what %s has: %w", app.Name, err)
 		}
 		generation, _ = outputs[application.OutputPasswordGeneration].Value.(string)
 	}
-	return compile(app, p, generation), nil
+	return compile(app, p, generation)
 }

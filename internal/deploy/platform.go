@@ -13,6 +13,10 @@ import (
 type Application struct {
 	Name string
 	Spec v1alpha1.ApplicationSpec
+	// URL is where its users reach it, without a slash at the end; sign-in returns there.
+	URL string
+	// InBrowser says that all of it runs in the browser: then it can keep no secret.
+	InBrowser bool
 }
 
 // Platform is where it goes: the servers of one environment, and the credentials to manage them.
@@ -23,6 +27,43 @@ type Platform struct {
 	Database DatabaseServer
 	// Storage is its S3 endpoint.
 	Storage StorageServer
+	// Auth is its Keycloak.
+	Auth AuthServer
+	// Redis is the application's own.
+	Redis RedisServer
+	// Search is its OpenSearch.
+	Search SearchServer
+}
+
+// AuthServer is a Keycloak and who may manage it.
+type AuthServer struct {
+	// URL is its address as browsers see it, InternalURL the one from where the application and plattr run.
+	URL, InternalURL string
+	// Admin is a client with a service account that may manage every realm, and its secret.
+	Admin Credentials
+	// Providers are the credentials of identity providers, by name.
+	Providers map[string]Credentials
+	// Lenient leaves out an identity provider without credentials, with a warning; else it is an error.
+	Lenient bool
+	// DemoUser is the name of a user to try sign-in with; empty: none. With one, passwords can be exchanged for tokens.
+	DemoUser string
+}
+
+// RedisServer is a Redis that is the application's alone.
+type RedisServer struct {
+	Host string
+	Port int
+	TLS  bool
+	// Admin may make users.
+	Admin Credentials
+}
+
+// SearchServer is an OpenSearch.
+type SearchServer struct {
+	// URL is its address, without credentials.
+	URL string
+	// Admin may make users; empty where the server runs no security plugin.
+	Admin Credentials
 }
 
 // DatabaseServer is a PostgreSQL server and who may manage it.

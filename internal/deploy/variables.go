@@ -9,7 +9,7 @@ import (
 
 // Variable is one entry of the application's environment.
 type Variable struct {
-	// Part says what it belongs to: database, storage or application.
+	// Part says what it belongs to, one of the constants.
 	Part, Name, Value string
 	// Secret values are masked wherever they are shown.
 	Secret bool
@@ -19,19 +19,38 @@ type Variable struct {
 const (
 	PartDatabase    = "database"
 	PartStorage     = "storage"
+	PartAuth        = "auth"
+	PartRedis       = "redis"
+	PartSearch      = "search"
 	PartApplication = "application"
 )
 
 // Variables is what the application finds in its environment, in a stable order. restURL is where PostgREST answers;
 // empty where the application has no REST API.
-func Variables(p Platform, c Connections, restURL string) []Variable {
+func Variables(c Connections, restURL string) []Variable {
 	var vars []Variable
 	if c.DatabaseURL != "" {
 		vars = append(vars, databaseVariables(c, restURL)...)
 	}
 	if len(c.Buckets) > 0 {
-		vars = append(vars, storageVariables(p.Storage, c)...)
+		vars = append(vars, storageVariables(c)...)
 	}
+	add := func(part, name, value string, secret bool) {
+		if value != "" {
+			vars = append(vars, Variable{Part: part, Name: name, Value: value, Secret: secret})
+		}
+	}
+	add(PartAuth, "AUTH_ISSUER_URL", c.IssuerURL, false)
+	add(PartAuth, "AUTH_INTERNAL_URL", c.AuthInternalURL, false)
+	add(PartAuth, "AUTH_CLIENT_ID", c.ClientID, false)
+	add(PartAuth, "AUTH_CLIENT_SECRET", c.ClientSecret, true)
+	add(PartAuth, "AUTH_DEMO_USER", c.DemoUser, false)
+	add(PartAuth, "AUTH_DEMO_PASSWORD", c.DemoPassword, true)
+	add(PartRedis, "REDIS_URL", c.RedisURL, true)
+	add(PartSearch, "OPENSEARCH_URL", c.SearchURL, false)
+	add(PartSearch, "OPENSEARCH_INDEX_PREFIX", c.SearchPrefix, false)
+	add(PartSearch, "OPENSEARCH_USERNAME", c.SearchUsername, false)
+	add(PartSearch, "OPENSEARCH_PASSWORD", c.SearchPassword, true)
 	return vars
 }
 
@@ -51,17 +70,13 @@ func databaseVariables(c Connections, restURL string) []Variable {
 	return vars
 }
 
-func storageVariables(s StorageServer, c Connections) []Variable {
-	public := s.PublicEndpoint
-	if public == "" {
-		public = s.Endpoint
-	}
+func storageVariables(c Connections) []Variable {
 	plain := func(name, value string) Variable { return Variable{Part: PartStorage, Name: name, Value: value} }
 	secret := func(name, value string) Variable {
 		return Variable{Part: PartStorage, Name: name, Value: value, Secret: true}
 	}
 	vars := []Variable{
-		plain("S3_ENDPOINT", s.Endpoint), plain("S3_PUBLIC_ENDPOINT", public), plain("S3_REGION", s.Region),
+		plain("S3_ENDPOINT", c.S3Endpoint), plain("S3_PUBLIC_ENDPOINT", c.S3PublicEndpoint), plain("S3_REGION", c.S3Region),
 	}
 	for _, bucket := range slices.Sorted(maps.Keys(c.Buckets)) {
 		vars = append(vars, plain(names.BucketVariable(bucket), c.Buckets[bucket]))
@@ -70,7 +85,7 @@ func storageVariables(s StorageServer, c Connections) []Variable {
 		vars = append(vars,
 			plain("S3_ACCESS_KEY", c.AccessKey), secret("S3_SECRET_KEY", c.SecretKey),
 			plain("AWS_ACCESS_KEY_ID", c.AccessKey), secret("AWS_SECRET_ACCESS_KEY", c.SecretKey),
-			plain("AWS_REGION", s.Region), plain("AWS_ENDPOINT_URL_S3", s.Endpoint))
+			plain("AWS_REGION", c.S3Region), plain("AWS_ENDPOINT_URL_S3", c.S3Endpoint))
 	}
 	return vars
 }

@@ -10,7 +10,10 @@ import (
 
 func TestVariables(t *testing.T) {
 	t.Parallel()
-	local := Platform{Storage: StorageServer{Endpoint: "http://s3", PublicEndpoint: "http://public", Region: "r"}}
+	s3 := func(c Connections) Connections {
+		c.S3Endpoint, c.S3PublicEndpoint, c.S3Region = "http://s3", "http://public", "r"
+		return c
+	}
 	cases := map[string]struct {
 		reason  string
 		c       Connections
@@ -33,7 +36,7 @@ func TestVariables(t *testing.T) {
 		},
 		"StorageWithoutKeys": {
 			reason: "With a web identity there are no keys.",
-			c:      Connections{Buckets: map[string]string{"up-loads": "p-up-loads", "a": "p-a"}},
+			c:      s3(Connections{Buckets: map[string]string{"up-loads": "p-up-loads", "a": "p-a"}}),
 			want: []string{
 				"S3_ENDPOINT=http://s3", "S3_PUBLIC_ENDPOINT=http://public", "S3_REGION=r",
 				"S3_BUCKET_A=p-a", "S3_BUCKET_UP_LOADS=p-up-loads",
@@ -41,18 +44,33 @@ func TestVariables(t *testing.T) {
 		},
 		"StorageWithKeys": {
 			reason: "An AWS SDK works as it is.",
-			c:      Connections{Buckets: map[string]string{"a": "p-a"}, AccessKey: "k", SecretKey: "s"},
+			c:      s3(Connections{Buckets: map[string]string{"a": "p-a"}, AccessKey: "k", SecretKey: "s"}),
 			want: []string{
 				"S3_ENDPOINT=http://s3", "S3_PUBLIC_ENDPOINT=http://public", "S3_REGION=r", "S3_BUCKET_A=p-a",
 				"S3_ACCESS_KEY=k", "S3_SECRET_KEY=s secret", "AWS_ACCESS_KEY_ID=k", "AWS_SECRET_ACCESS_KEY=s secret",
 				"AWS_REGION=r", "AWS_ENDPOINT_URL_S3=http://s3",
 			},
 		},
+		"Auth": {
+			reason: "A public client has no secret; the demo user is there on the laptop only.",
+			c:      Connections{IssuerURL: "http://a/realms/x", AuthInternalURL: "http://b/realms/x", ClientID: "shop"},
+			want:   []string{"AUTH_ISSUER_URL=http://a/realms/x", "AUTH_INTERNAL_URL=http://b/realms/x", "AUTH_CLIENT_ID=shop"},
+		},
+		"Services": {
+			reason: "Passwords are secret; a search server without users has none.",
+			c: Connections{
+				ClientSecret: "s", DemoUser: "demo", DemoPassword: "d", RedisURL: "redis://r", SearchURL: "http://s", SearchPrefix: "x--",
+			},
+			want: []string{
+				"AUTH_CLIENT_SECRET=s secret", "AUTH_DEMO_USER=demo", "AUTH_DEMO_PASSWORD=d secret", "REDIS_URL=redis://r secret",
+				"OPENSEARCH_URL=http://s", "OPENSEARCH_INDEX_PREFIX=x--",
+			},
+		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(tc.want, texts(Variables(local, tc.c, tc.restURL))); diff != "" {
+			if diff := cmp.Diff(tc.want, texts(Variables(tc.c, tc.restURL))); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
 			}
 		})

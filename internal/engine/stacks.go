@@ -23,6 +23,16 @@ func (e *Engine) Outputs(ctx context.Context, stack string) (map[string]Output, 
 	return outputs(m), nil
 }
 
+// Types returns the types of the stack's resources, sorted, those included whose making was interrupted.
+func (e *Engine) Types(ctx context.Context, stack string) ([]string, error) {
+	ref, err := state.ParseRef(e.project, stack)
+	if err != nil {
+		return nil, err
+	}
+	types, err := e.state.Types(ref)
+	return types, e.explain(ctx, ref, err)
+}
+
 // Run is one entry of a stack's history.
 type Run struct {
 	// Kind is update, destroy, refresh or resource-import.

@@ -17,6 +17,8 @@ type App struct {
 	Dirs   []string  `json:"dirs"`             // where its plattr.yaml was found, the first one first
 	Remote string    `json:"remote,omitempty"` // its git remote, in one spelling
 	Since  time.Time `json:"since"`
+	// Uses are the services that serve it; nil: nobody has said yet.
+	Uses []string `json:"uses,omitempty"`
 }
 
 const appsFile = "apps.json"
@@ -69,6 +71,32 @@ func (d Dir) Claim(ctx context.Context, name, dir string, now time.Time) error {
 		return &NameTakenError{Name: name, Dir: dir, Other: a.Dirs[0]}
 	}
 	a.Dirs, a.Remote = append(a.Dirs, dir), remote
+	return d.WriteJSON(appsFile, apps)
+}
+
+// Use records which services serve an application that has claimed its name.
+func (d Dir) Use(ctx context.Context, name string, services []string) error {
+	services = slices.Sorted(slices.Values(append([]string{}, services...)))
+	apps, err := d.Apps()
+	if err != nil {
+		return err
+	}
+	if i := index(apps, name); i >= 0 && apps[i].Uses != nil && slices.Equal(apps[i].Uses, services) {
+		return nil
+	}
+	release, err := d.Lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if apps, err = d.Apps(); err != nil {
+		return err
+	}
+	i := index(apps, name)
+	if i < 0 {
+		return fmt.Errorf("application %s is not on this machine any more", name)
+	}
+	apps[i].Uses = services
 	return d.WriteJSON(appsFile, apps)
 }
 

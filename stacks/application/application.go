@@ -3,12 +3,19 @@
 package application
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"plattr.dev/plattr/components/auth"
 	"plattr.dev/plattr/components/database"
+	"plattr.dev/plattr/components/redis"
+	"plattr.dev/plattr/components/search"
 	"plattr.dev/plattr/components/storage"
+	"plattr.dev/plattr/internal/providers/plattr/sdk"
 )
 
 // The parts of an application, as the components know them. A caller speaks of stacks, not of components.
@@ -25,6 +32,24 @@ type (
 	Bucket = storage.Bucket
 	// Capabilities are the features of an S3 endpoint.
 	Capabilities = storage.Capabilities
+	// Auth is its sign-in.
+	Auth = auth.Args
+	// IdentityProvider is another place where people may have their account.
+	IdentityProvider = auth.IdentityProvider
+	// IdentityProviderKind is its kind.
+	IdentityProviderKind = auth.Kind
+	// Redis is its login to its Redis.
+	Redis = redis.Args
+	// Search is its place in OpenSearch.
+	Search = search.Args
+)
+
+// The kinds of identity providers.
+const (
+	Google = auth.Google
+	GitHub = auth.GitHub
+	OIDC   = auth.OIDC
+	SAML   = auth.SAML
 )
 
 // Config is everything that the program needs: what is enabled, and the servers it is made on.
@@ -41,6 +66,18 @@ type Config struct {
 	// S3 is the endpoint of Storage.
 	S3      S3
 	Storage *Storage
+
+	// Keycloak is the server of Auth.
+	Keycloak Keycloak
+	Auth     *Auth
+
+	// RedisAdminURL logs in to the server of Redis as somebody who may make users.
+	RedisAdminURL string
+	Redis         *Redis
+
+	// SearchAdminURL is the server of Search, with an administrator's credentials where it wants some.
+	SearchAdminURL string
+	Search         *Search
 }
 
 // The names of the program's outputs.
@@ -53,15 +90,35 @@ const (
 	OutputChannel            = "channel"
 	OutputPasswordGeneration = "passwordGeneration"
 	OutputBuckets            = "buckets"
+	OutputS3Endpoint         = "s3Endpoint"
+	OutputS3PublicEndpoint   = "s3PublicEndpoint"
+	OutputS3Region           = "s3Region"
 	OutputAccessKey          = "accessKey"
 	OutputSecretKey          = "secretKey"
+	OutputIssuerURL          = "authIssuerUrl"
+	OutputAuthInternalURL    = "authInternalUrl"
+	OutputClientID           = "authClientId"
+	OutputClientSecret       = "authClientSecret"
+	OutputDemoUser           = "authDemoUser"
+	OutputDemoPassword       = "authDemoPassword"
+	OutputRedisURL           = "redisUrl"
+	OutputSearchURL          = "searchUrl"
+	OutputSearchPrefix       = "searchPrefix"
+	OutputSearchUsername     = "searchUsername"
+	OutputSearchPassword     = "searchPassword"
 )
 
 // Program returns the Pulumi program of an application.
 func Program(c Config) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error {
-		for _, part := range []func(*pulumi.Context, Config) error{addDatabase, addStorage} {
-			if err := part(ctx, c); err != nil {
+		own, err := c.plattr(ctx)
+		if err != nil {
+			return fmt.Errorf("application %s: %w", c.App, err)
+		}
+		for _, part := range []func(*pulumi.Context, Config, *sdk.Provider) error{
+			addDatabase, addStorage, addAuth, addRedis, addSearch,
+		} {
+			if err := part(ctx, c, own); err != nil {
 				return fmt.Errorf("application %s: %w", c.App, err)
 			}
 		}
@@ -69,28 +126,34 @@ func Program(c Config) pulumi.RunFunc {
 	}
 }
 
-func addDatabase(ctx *pulumi.Context, c Config) error {
+// export gives outputs to the caller of the program.
+func export(ctx *pulumi.Context, outputs pulumi.Map) {
+	for _, name := range slices.Sorted(maps.Keys(outputs)) {
+		ctx.Export(name, outputs[name])
+	}
+}
+
+func addDatabase(ctx *pulumi.Context, c Config, own *sdk.Provider) error {
 	if c.Database == nil {
 		return nil
 	}
-	with, err := c.PostgreSQL.providers(ctx)
+	admin, err := c.PostgreSQL.provider(ctx)
 	if err != nil {
 		return err
 	}
+	with := pulumi.Providers(admin, own)
 	db, err := database.New(ctx, c.App, c.Database, with)
 	if err != nil {
 		return err
 	}
-	ctx.Export(OutputDatabaseURL, db.URL)
-	ctx.Export(OutputRestURL, db.RestURL)
-	ctx.Export(OutputSchema, db.Schema)
-	ctx.Export(OutputMigrationsSchema, db.MigrationsSchema)
-	ctx.Export(OutputChannel, db.Channel)
-	ctx.Export(OutputPasswordGeneration, pulumi.String(c.Database.PasswordGeneration))
+	export(ctx, pulumi.Map{
+		OutputDatabaseURL: db.URL, OutputRestURL: db.RestURL, OutputSchema: db.Schema, OutputChannel: db.Channel,
+		OutputMigrationsSchema: db.MigrationsSchema, OutputPasswordGeneration: pulumi.String(c.Database.PasswordGeneration),
+	})
 	return addShadow(ctx, c, db, with)
 }
 
-func addStorage(ctx *pulumi.Context, c Config) error {
+func addStorage(ctx *pulumi.Context, c Config, _ *sdk.Provider) error {
 	if c.Storage == nil {
 		return nil
 	}
@@ -98,12 +161,59 @@ func addStorage(ctx *pulumi.Context, c Config) error {
 	if err != nil {
 		return err
 	}
-	st, err := storage.New(ctx, c.App, c.Storage, with)
+	st, err := storage.New(ctx, c.App, c.Storage, pulumi.Providers(with))
 	if err != nil {
 		return err
 	}
-	ctx.Export(OutputBuckets, st.Buckets)
-	ctx.Export(OutputAccessKey, st.AccessKey)
-	ctx.Export(OutputSecretKey, st.SecretKey)
+	export(ctx, pulumi.Map{
+		OutputBuckets: st.Buckets, OutputAccessKey: st.AccessKey, OutputSecretKey: st.SecretKey,
+		OutputS3Endpoint: pulumi.String(c.S3.Endpoint), OutputS3Region: pulumi.String(c.S3.Region),
+		OutputS3PublicEndpoint: pulumi.String(cmp.Or(c.S3.PublicEndpoint, c.S3.Endpoint)),
+	})
+	return nil
+}
+
+func addAuth(ctx *pulumi.Context, c Config, own *sdk.Provider) error {
+	if c.Auth == nil {
+		return nil
+	}
+	admin, err := c.Keycloak.provider(ctx)
+	if err != nil {
+		return err
+	}
+	a, err := auth.New(ctx, c.App, c.Auth, pulumi.Providers(admin, own))
+	if err != nil {
+		return err
+	}
+	export(ctx, pulumi.Map{
+		OutputIssuerURL: a.IssuerURL, OutputAuthInternalURL: a.InternalURL, OutputClientID: a.ClientID,
+		OutputClientSecret: a.ClientSecret, OutputDemoUser: pulumi.String(c.Auth.DemoUser), OutputDemoPassword: a.DemoPassword,
+	})
+	return nil
+}
+
+func addRedis(ctx *pulumi.Context, c Config, own *sdk.Provider) error {
+	if c.Redis == nil {
+		return nil
+	}
+	r, err := redis.New(ctx, c.App, c.Redis, pulumi.Providers(own))
+	if err != nil {
+		return err
+	}
+	export(ctx, pulumi.Map{OutputRedisURL: r.URL})
+	return nil
+}
+
+func addSearch(ctx *pulumi.Context, c Config, own *sdk.Provider) error {
+	if c.Search == nil {
+		return nil
+	}
+	s, err := search.New(ctx, c.App, c.Search, pulumi.Providers(own))
+	if err != nil {
+		return err
+	}
+	export(ctx, pulumi.Map{
+		OutputSearchURL: s.URL, OutputSearchPrefix: s.Prefix, OutputSearchUsername: s.Username, OutputSearchPassword: s.Password,
+	})
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
+	"github.com/pulumi/pulumi-keycloak/sdk/v5/go/keycloak"
 	"github.com/pulumi/pulumi-postgresql/sdk/v3/go/postgresql"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -28,27 +29,39 @@ type PostgreSQL struct {
 	BootstrapURL string
 }
 
-// providers registers the providers of a database and returns the option that hands them on.
-func (s PostgreSQL) providers(ctx *pulumi.Context) (pulumi.ResourceOption, error) {
-	args := &postgresql.ProviderArgs{
-		Host: pulumi.String(s.Host), Port: pulumi.Int(s.Port), Username: pulumi.String(s.AdminUser),
-		Password: pulumi.ToSecret(pulumi.String(s.AdminPassword)).(pulumi.StringOutput), //nolint:forcetypeassert // keeps the type
+// provider registers the provider of the administrator.
+func (s PostgreSQL) provider(ctx *pulumi.Context) (pulumi.ProviderResource, error) {
+	admin, err := postgresql.NewProvider(ctx, "postgresql", &postgresql.ProviderArgs{
+		Host: pulumi.String(s.Host), Port: pulumi.Int(s.Port), Username: pulumi.String(s.AdminUser), Password: secret(s.AdminPassword),
 		Database: pulumi.String("postgres"), Superuser: pulumi.Bool(false), ConnectTimeout: pulumi.Int(connectTimeout),
 		Sslmode: pulumi.String(cmp.Or(s.SSLMode, "prefer")),
-	}
-	admin, err := postgresql.NewProvider(ctx, "postgresql", args)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("provider postgresql: %w", err)
 	}
-	own := &sdk.ProviderArgs{ConnectTimeout: pulumi.Int(connectTimeout)}
-	if s.BootstrapURL != "" {
-		own.BootstrapURL = pulumi.String(s.BootstrapURL)
+	return admin, nil
+}
+
+func secret(value string) pulumi.StringOutput {
+	return pulumi.ToSecret(pulumi.String(value)).(pulumi.StringOutput) //nolint:forcetypeassert // keeps the type
+}
+
+// plattr registers plattr's own provider, which every part shares; nil where no part needs it.
+func (c Config) plattr(ctx *pulumi.Context) (*sdk.Provider, error) {
+	if c.Database == nil && c.Auth == nil && c.Redis == nil && c.Search == nil {
+		return nil, nil //nolint:nilnil // none is an answer
 	}
-	plattr, err := sdk.NewProvider(ctx, "plattr", own)
-	if err != nil {
-		return nil, err
+	args := &sdk.ProviderArgs{ConnectTimeout: pulumi.Int(connectTimeout)}
+	if url := c.PostgreSQL.BootstrapURL; url != "" {
+		args.BootstrapURL = pulumi.String(url)
 	}
-	return pulumi.Providers(admin, plattr), nil
+	if c.Redis != nil {
+		args.RedisURL = pulumi.String(c.RedisAdminURL)
+	}
+	if c.Search != nil {
+		args.SearchURL = pulumi.String(c.SearchAdminURL)
+	}
+	return sdk.NewProvider(ctx, "plattr", args)
 }
 
 // addShadow makes the database in which Prisma and its like try migrations. It hangs on its owner alone: a dependency on
@@ -78,17 +91,19 @@ func addShadow(ctx *pulumi.Context, c Config, db *database.Database, with pulumi
 type S3 struct {
 	// Endpoint and IAMEndpoint are the URLs of the two APIs; empty means those of AWS.
 	Endpoint, IAMEndpoint string
-	Region                string
+	// PublicEndpoint is the URL that a browser uses; empty means Endpoint.
+	PublicEndpoint string
+	Region         string
 	// AccessKey and SecretKey are the administrator's; empty means the machine's own identity on AWS.
 	AccessKey, SecretKey string
 }
 
-// provider registers the provider of buckets and returns the option that hands it on.
-func (s S3) provider(ctx *pulumi.Context) (pulumi.ResourceOption, error) {
+// provider registers the provider of buckets.
+func (s S3) provider(ctx *pulumi.Context) (pulumi.ProviderResource, error) {
 	args := &aws.ProviderArgs{Region: pulumi.String(s.Region)}
 	if s.AccessKey != "" {
 		args.AccessKey = pulumi.StringPtrFromPtr(&s.AccessKey)
-		args.SecretKey = pulumi.ToSecret(pulumi.String(s.SecretKey)).(pulumi.StringOutput) //nolint:forcetypeassert // keeps the type
+		args.SecretKey = secret(s.SecretKey)
 	}
 	if s.Endpoint != "" {
 		yes := pulumi.Bool(true)
@@ -102,5 +117,26 @@ func (s S3) provider(ctx *pulumi.Context) (pulumi.ResourceOption, error) {
 	if err != nil {
 		return nil, fmt.Errorf("provider aws: %w", err)
 	}
-	return pulumi.Providers(p), nil
+	return p, nil
+}
+
+// Keycloak is a server and who manages it.
+type Keycloak struct {
+	// URL is where the administrator reaches it.
+	URL string
+	// Client has a service account that may do everything; Secret is its.
+	Client, Secret string
+}
+
+// provider registers the provider of realms.
+func (k Keycloak) provider(ctx *pulumi.Context) (pulumi.ProviderResource, error) {
+	p, err := keycloak.NewProvider(ctx, "keycloak", &keycloak.ProviderArgs{
+		Url: pulumi.String(k.URL), ClientId: pulumi.String(k.Client), ClientSecret: secret(k.Secret),
+		// The server may still be starting when the run begins.
+		InitialLogin: pulumi.Bool(false),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("provider keycloak: %w", err)
+	}
+	return p, nil
 }

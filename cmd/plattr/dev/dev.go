@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -79,8 +78,8 @@ func (o *options) up(ctx context.Context, app *local.App) (localdev.UpResult, er
 		watch.Close("", nil, "", err)
 		return res, fmt.Errorf("%s, local: %w", name, err)
 	}
-	for _, part := range notLocal(app.Config) {
-		view.Warn(part + " is enabled in plattr.yaml, but this version does not run it on the laptop")
+	for _, warning := range res.Warnings {
+		view.Warn(warning)
 	}
 	if !res.Changed() {
 		watch.Rename(name + " is up, nothing changed")
@@ -104,33 +103,36 @@ func parts(app *local.App) map[string]string {
 		}
 		out["storage"] = strings.Join(words, " ")
 	}
-	return out
-}
-
-func notLocal(app *config.App) []string {
-	var out []string
-	for name, on := range map[string]bool{
-		"auth": app.AuthEnabled(), "redis": app.RedisEnabled(), "search": app.SearchEnabled(),
-	} {
-		if on {
-			out = append(out, name)
-		}
+	if app.Config.AuthEnabled() {
+		out["auth"] = fmt.Sprintf("realm %s, client %s", n.Realm, app.Config.Name)
 	}
-	slices.Sort(out)
+	if app.Config.RedisEnabled() {
+		out["redis"] = "user " + app.Config.Name
+	}
+	if app.Config.SearchEnabled() {
+		out["search"] = "indices " + n.IndexPrefix + "* (a convention here: the local OpenSearch knows no users)"
+	}
 	return out
 }
 
-// report is what `dev -o json` prints. It holds no secret.
+// report is what `dev -o json` prints. It holds no secret but the password of a demo user that was just made.
 type report struct {
 	App         string `json:"app"`
 	Environment string `json:"environment"`
 	// Changes is "none" or counts by what was done.
-	Changes      any               `json:"changes"`
-	Drift        []drift           `json:"drift"`
-	URLs         map[string]string `json:"urls"`
-	Buckets      map[string]string `json:"buckets,omitempty"`
-	EnvFile      string            `json:"envFile"`
-	Milliseconds int64             `json:"milliseconds"`
+	Changes any               `json:"changes"`
+	Drift   []drift           `json:"drift"`
+	URLs    map[string]string `json:"urls"`
+	Buckets map[string]string `json:"buckets,omitempty"`
+	// Demo is the user to try sign-in with; its password is there only in the run that made it.
+	Demo         *demo  `json:"demo,omitempty"`
+	EnvFile      string `json:"envFile"`
+	Milliseconds int64  `json:"milliseconds"`
+}
+
+type demo struct {
+	User     string `json:"user"`
+	Password string `json:"password,omitempty"`
 }
 
 type drift struct {
@@ -162,6 +164,19 @@ func newReport(app *local.App, res localdev.UpResult) report {
 	if s3 := res.Endpoints.S3; s3 != nil && app.Config.StorageEnabled() {
 		r.URLs["s3"], r.URLs["s3Console"] = s3.URL, s3.ConsoleURL
 	}
+	if c := res.Connections; c.IssuerURL != "" {
+		r.URLs["issuer"] = c.IssuerURL
+		r.Demo = &demo{User: c.DemoUser}
+		if res.NewDemoPassword {
+			r.Demo.Password = c.DemoPassword
+		}
+	}
+	if url := res.Connections.RedisURL; url != "" {
+		r.URLs["redis"] = libpq.Mask(url)
+	}
+	if url := res.Connections.SearchURL; url != "" {
+		r.URLs["search"] = url
+	}
 	return r
 }
 
@@ -169,7 +184,14 @@ func newReport(app *local.App, res localdev.UpResult) report {
 func (r report) write(w io.Writer, app *local.App) {
 	var rows [][]string
 	for _, line := range []struct{ label, url string }{
-		{"DATABASE_URL", r.URLs["database"]}, {"REST", r.URLs["rest"]}, {"S3", r.URLs["s3"]}, {"S3 console", r.URLs["s3Console"]},
+		{"DATABASE_URL", r.URLs["database"]},
+		{"REST", r.URLs["rest"]},
+		{"S3", r.URLs["s3"]},
+		{"S3 console", r.URLs["s3Console"]},
+		{"Sign-in", r.URLs["issuer"]},
+		{"REDIS_URL", r.URLs["redis"]},
+		{"OpenSearch", r.URLs["search"]},
+		{"Demo user", r.demoText()},
 	} {
 		if line.url != "" {
 			rows = append(rows, []string{"  " + line.label, line.url})
@@ -178,6 +200,18 @@ func (r report) write(w io.Writer, app *local.App) {
 	fmt.Fprintln(w)
 	cli.Table(w, rows)
 	fmt.Fprintf(w, "\n  . %s   then start your own server%s\n", local.Near(r.EnvFile), start(app.Config.Framework))
+}
+
+// demoText shows the password once: afterwards it is in the environment file.
+func (r report) demoText() string {
+	switch {
+	case r.Demo == nil:
+		return ""
+	case r.Demo.Password == "":
+		return r.Demo.User + "   (password: AUTH_DEMO_PASSWORD in the file below)"
+	default:
+		return r.Demo.User + "   password " + r.Demo.Password + "   (not shown again; it is in the file below)"
+	}
 }
 
 // start is the usual command of a framework's own server.

@@ -81,8 +81,11 @@ type Names struct {
 	UserRole string
 	// RestRole is PostgREST's login.
 	RestRole string
-	// Realm is the Keycloak realm.
+	// Realm is the Keycloak realm, and the user in OpenSearch where that knows users.
 	Realm string
+	// IndexPrefix begins the names of indices. It ends in two hyphens, which no application's name contains, so that no
+	// prefix is the beginning of another's.
+	IndexPrefix string
 	// StorageUser is the IAM user that holds the application's key, where keys
 	// are used.
 	StorageUser string
@@ -101,6 +104,7 @@ func New(app, schemaName string, t Target) Names {
 		Namespace:    cut(namespace(app, t), "", '-'),
 		Realm:        cut(realm(app, t), "", '-'),
 		StorageUser:  cut(strings.TrimSuffix(bucketPrefix(app, t), "-"), "", '-'),
+		IndexPrefix:  realm(app, t) + "--",
 		bucketPrefix: bucketPrefix(app, t),
 	}
 	full := schema(schemaName, t)

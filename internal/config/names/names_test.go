@@ -31,7 +31,7 @@ func TestNew(t *testing.T) {
 				Namespace: "plattr-local", Database: "my_app", Schema: "my_app", ShadowDatabase: "my_app_shadow",
 				MigrationsSchema: "my_app_migrations", TemplateDatabase: "my_app_tpl",
 				AppRole: "my_app_app", AnonRole: "my_app_anon", UserRole: "my_app_user", RestRole: "my_app_rest",
-				Realm: "my-app-local", StorageUser: "plattr-local-my-app",
+				Realm: "my-app-local", IndexPrefix: "my-app-local--", StorageUser: "plattr-local-my-app",
 			},
 			bucket: "plattr-local-my-app-uploads", host: "localhost",
 		},
@@ -43,7 +43,7 @@ func TestNew(t *testing.T) {
 				MigrationsSchema: "staging_my_app_migrations", TemplateDatabase: "staging_my_app_tpl",
 				AppRole: "staging_my_app_app", AnonRole: "staging_my_app_anon",
 				UserRole: "staging_my_app_user", RestRole: "staging_my_app_rest",
-				Realm: "my-app-staging", StorageUser: "plattr-staging-my-app",
+				Realm: "my-app-staging", IndexPrefix: "my-app-staging--", StorageUser: "plattr-staging-my-app",
 			},
 			bucket: "plattr-staging-my-app-uploads", host: "my-app.staging.example.dev",
 		},
@@ -55,7 +55,7 @@ func TestNew(t *testing.T) {
 				MigrationsSchema: "prod_my_app_migrations", TemplateDatabase: "prod_my_app_tpl",
 				AppRole: "prod_my_app_app", AnonRole: "prod_my_app_anon",
 				UserRole: "prod_my_app_user", RestRole: "prod_my_app_rest",
-				Realm: "my-app-prod", StorageUser: "acme-prod-my-app",
+				Realm: "my-app-prod", IndexPrefix: "my-app-prod--", StorageUser: "acme-prod-my-app",
 			},
 			bucket: "acme-prod-my-app-uploads", host: "my-app.example.dev",
 		},
@@ -67,7 +67,7 @@ func TestNew(t *testing.T) {
 				MigrationsSchema: "my_app_pr42_migrations", TemplateDatabase: "my_app_pr42_tpl",
 				AppRole: "my_app_pr42_app", AnonRole: "my_app_pr42_anon",
 				UserRole: "my_app_pr42_user", RestRole: "my_app_pr42_rest",
-				Realm: "my-app-pr42", StorageUser: "plattr-preview-my-app-pr42",
+				Realm: "my-app-pr42", IndexPrefix: "my-app-pr42--", StorageUser: "plattr-preview-my-app-pr42",
 			},
 			bucket: "plattr-preview-my-app-pr42-uploads", host: "pr-42.my-app.preview.example.dev",
 		},
@@ -78,7 +78,7 @@ func TestNew(t *testing.T) {
 				Namespace: "plattr-local", Database: "shop", Schema: "shop", ShadowDatabase: "shop_shadow",
 				MigrationsSchema: "shop_migrations", TemplateDatabase: "shop_tpl",
 				AppRole: "shop_app", AnonRole: "shop_anon", UserRole: "shop_user", RestRole: "shop_rest",
-				Realm: "shop-tpl-local", StorageUser: "plattr-local-shop-tpl",
+				Realm: "shop-tpl-local", IndexPrefix: "shop-tpl-local--", StorageUser: "plattr-local-shop-tpl",
 			},
 			bucket: "plattr-local-shop-tpl-uploads", host: "localhost",
 		},
@@ -159,6 +159,18 @@ func (c claims) take(t *testing.T, kind, name, owner string) {
 	c[key] = owner
 }
 
+// takePrefix claims a prefix of index names: none may be the beginning of another's.
+func (c claims) takePrefix(t *testing.T, prefix, owner string) {
+	t.Helper()
+	c.take(t, "index", prefix, owner)
+	for key, other := range c {
+		have, isPrefix := strings.CutPrefix(key, "index ")
+		if isPrefix && other != owner && (strings.HasPrefix(have, prefix) || strings.HasPrefix(prefix, have)) {
+			t.Fatalf("index prefixes %s of %s and %s of %s meet", prefix, owner, have, other)
+		}
+	}
+}
+
 // takeAll claims every name of an app in a target, checking its form.
 func (c claims) takeAll(t *testing.T, app, schemaName string, target names.Target, buckets []string) {
 	t.Helper()
@@ -186,6 +198,7 @@ func (c claims) takeAll(t *testing.T, app, schemaName string, target names.Targe
 		c.take(t, id.kind, id.name, id.owner+" of "+where)
 	}
 	c.take(t, "realm", n.Realm, where)
+	c.takePrefix(t, n.IndexPrefix, where)
 	for _, b := range buckets {
 		bucket := n.Bucket(b)
 		if !bucketName.MatchString(bucket) {

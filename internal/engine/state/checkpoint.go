@@ -166,3 +166,20 @@ func (d *Dir) Count(ref Ref) (int, error) {
 	}
 	return len(chk.Latest.Resources), nil
 }
+
+// Types returns the types of a stack's resources, those included whose making was interrupted.
+func (d *Dir) Types(ref Ref) ([]string, error) {
+	chk, err := d.checkpoint(ref)
+	if err != nil || chk.Latest == nil {
+		return nil, err
+	}
+	var types []string
+	for _, r := range chk.Latest.Resources {
+		types = append(types, string(r.Type))
+	}
+	for _, op := range chk.Latest.PendingOperations {
+		types = append(types, string(op.Resource.Type))
+	}
+	slices.Sort(types)
+	return slices.Compact(types), nil
+}

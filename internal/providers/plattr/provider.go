@@ -13,6 +13,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 
 	"plattr.dev/plattr/internal/providers/embedded"
+	"plattr.dev/plattr/internal/providers/plattr/opensearch"
 	"plattr.dev/plattr/internal/providers/postgresql/server"
 )
 
@@ -36,7 +37,7 @@ type Config struct {
 type client struct {
 	bootstrap *server.Config
 	redis     *redisServer
-	search    *searchServer
+	search    *opensearch.Client
 }
 
 // New returns an instance of the provider.
@@ -66,7 +67,7 @@ func configure(_ context.Context, c Config) (out client, err error) {
 		}
 	}
 	if c.SearchURL != "" {
-		if out.search, err = parseSearch(c.SearchURL, timeout); err != nil {
+		if out.search, err = opensearch.New(c.SearchURL, timeout); err != nil {
 			return client{}, fmt.Errorf("searchUrl: %w", err)
 		}
 	}

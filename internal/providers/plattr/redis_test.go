@@ -91,6 +91,9 @@ func TestRedisUser(t *testing.T) {
 	if err := redisAs(t, s, "shop", "second-password").Ping(t.Context()).Err(); err != nil {
 		t.Errorf("after a restart: %v", err)
 	}
+	if now := (inputs{"name": "shop", "password": "second-password"}); !u.Refresh() || len(u.Diff(now)) > 0 {
+		t.Errorf("after a restart %v differ", u.Diff(now))
+	}
 	for range 2 {
 		if err := u.Delete(); err != nil {
 			t.Fatal(err)

@@ -236,7 +236,10 @@ func redisUser(ctx context.Context, r *redis.Client, name string) (*redisAccount
 			}
 			continue
 		}
-		account.acl += fmt.Sprintf("%v=%v;", pair[0], pair[1])
+		// The words are sorted: a server that loads its users tells the rules in another order than it was told.
+		words := strings.Fields(fmt.Sprint(pair[1]))
+		slices.Sort(words)
+		account.acl += fmt.Sprintf("%v=%v;", pair[0], words)
 	}
 	return account, nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"plattr.dev/plattr/internal/providers/plattr/opensearch"
 	"plattr.dev/plattr/internal/providers/plattr/sdk"
 	"plattr.dev/plattr/internal/testutil"
 )
@@ -23,9 +24,9 @@ func searchProvider(t *testing.T, url, stack string) *testutil.Provider {
 	return testutil.NewProvider(t, New(), stack, inputs{"searchUrl": url})
 }
 
-func searchAt(t *testing.T, url string) *searchServer {
+func searchAt(t *testing.T, url string) *opensearch.Client {
 	t.Helper()
-	s, err := parseSearch(url, 20*time.Second)
+	s, err := opensearch.New(url, 20*time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,16 +34,16 @@ func searchAt(t *testing.T, url string) *searchServer {
 }
 
 // put sends documents and settings, as an application would.
-func put(t *testing.T, s *searchServer, path string, body any) {
+func put(t *testing.T, s *opensearch.Client, path string, body any) {
 	t.Helper()
-	if err := s.call(context.WithoutCancel(t.Context()), http.MethodPut, path, body, nil); err != nil {
+	if err := s.Call(context.WithoutCancel(t.Context()), http.MethodPut, path, body, nil); err != nil {
 		t.Fatalf("PUT %s: %v", path, err)
 	}
 }
 
-func have(t *testing.T, s *searchServer, prefix string) []string {
+func have(t *testing.T, s *opensearch.Client, prefix string) []string {
 	t.Helper()
-	names, err := s.indices(t.Context(), prefix)
+	names, err := s.Indices(t.Context(), prefix)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,17 +56,18 @@ func uniquePrefix() string { return strings.ReplaceAll(testutil.Unique("shop"), 
 // TestSearchSpace is a space's life; a neighbour whose name begins alike never notices.
 func TestSearchSpace(t *testing.T) {
 	t.Parallel()
-	s := searchAt(t, testutil.OpenSearch(t).URL)
-	p, name := searchProvider(t, s.base, "mine"), uniquePrefix()
+	url := testutil.OpenSearch(t).URL
+	s := searchAt(t, url)
+	p, name := searchProvider(t, url, "mine"), uniquePrefix()
 	in, near := inputs{"prefix": name + "--"}, inputs{"prefix": name + "-app--"}
-	space, neighbour := p.MustCreate(t, sdk.SearchSpaceType, in), searchProvider(t, s.base, "near").MustCreate(t, sdk.SearchSpaceType, near)
+	space, neighbour := p.MustCreate(t, sdk.SearchSpaceType, in), searchProvider(t, url, "near").MustCreate(t, sdk.SearchSpaceType, near)
 	document := map[string]any{"text": "hello"}
 	for _, index := range []string{name + "--notes", name + "--old", "." + name + "--hidden", name + "-app--notes"} {
 		put(t, s, "/"+index+"/_doc/1", document)
 	}
 	put(t, s, "/_index_template/"+name+"--t", map[string]any{"index_patterns": []string{name + "--t*"}})
 	put(t, s, "/_ingest/pipeline/"+name+"--p", map[string]any{"processors": []any{}})
-	if err := s.call(t.Context(), http.MethodPost, "/"+name+"--old/_close", nil, nil); err != nil {
+	if err := s.Call(t.Context(), http.MethodPost, "/"+name+"--old/_close", nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	p.MustCreate(t, sdk.SearchSpaceType, in) // a run that was killed before it could note what it made
@@ -83,28 +85,29 @@ func TestSearchSpace(t *testing.T) {
 	if space.Refresh() || len(have(t, s, name+"--")) > 0 {
 		t.Errorf("left after the delete: %v", have(t, s, name+"--"))
 	}
-	for _, path := range []string{"/_index_template/" + name + "--t", "/_ingest/pipeline/" + name + "--p", spaceMark(name + "--")} {
-		if err := s.call(t.Context(), http.MethodGet, path, nil, nil); !isNotFound(err) {
+	for _, path := range []string{"/_index_template/" + name + "--t", "/_ingest/pipeline/" + name + "--p", "/_component_template/plattr-owner-" + name + "--"} {
+		if err := s.Call(t.Context(), http.MethodGet, path, nil, nil); !opensearch.IsNotFound(err) {
 			t.Errorf("%s is left: %v", path, err)
 		}
 	}
 	if got := have(t, s, name+"-app--"); !neighbour.Refresh() || len(got) != 1 {
 		t.Errorf("the neighbour has %v", got)
 	}
-	if err := errors.Join(neighbour.Delete(), s.call(t.Context(), http.MethodDelete, "/."+name+"--hidden", nil, nil)); err != nil {
+	if err := errors.Join(neighbour.Delete(), s.Call(t.Context(), http.MethodDelete, "/."+name+"--hidden", nil, nil)); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestSearchSpaceOfOthers(t *testing.T) {
 	t.Parallel()
-	s := searchAt(t, testutil.OpenSearch(t).URL)
+	url := testutil.OpenSearch(t).URL
+	s := searchAt(t, url)
 	theirs, persons := uniquePrefix()+"--", uniquePrefix()+"--"
-	other := searchProvider(t, s.base, "other").MustCreate(t, sdk.SearchSpaceType, inputs{"prefix": theirs})
+	other := searchProvider(t, url, "other").MustCreate(t, sdk.SearchSpaceType, inputs{"prefix": theirs})
 	t.Cleanup(func() { _ = other.Delete() })
 	put(t, s, "/"+persons+"notes/_doc/1", map[string]any{"a": 1})
 	for _, prefix := range []string{theirs, persons} {
-		_, err := searchProvider(t, s.base, "mine").Create(t, sdk.SearchSpaceType, inputs{"prefix": prefix})
+		_, err := searchProvider(t, url, "mine").Create(t, sdk.SearchSpaceType, inputs{"prefix": prefix})
 		var foreign *ForeignError
 		if !errors.As(err, &foreign) {
 			t.Errorf("%s: %v, want it refused", prefix, err)
@@ -132,7 +135,7 @@ func TestSearchBadInput(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, tc.want)
 		}
 	}
-	if _, err := parseSearch("ftp://u:very-secret@h", time.Second); err == nil || strings.Contains(err.Error(), "very-secret") {
+	if _, err := opensearch.New("ftp://u:very-secret@h", time.Second); err == nil || strings.Contains(err.Error(), "very-secret") {
 		t.Errorf("a URL that cannot be read: %v", err)
 	}
 }
@@ -162,27 +165,27 @@ func TestSearchAccess(t *testing.T) {
 		"OthersRead":  {http.MethodGet, "/" + name + "-app--notes/_search", 403},
 		"OthersWrite": {http.MethodPut, "/" + name + "-app--notes/_doc/2", 403},
 		"OthersDrop":  {http.MethodDelete, "/" + name + "-app--notes", 403},
-		"Users":       {http.MethodGet, security + "internalusers", 403},
+		"Users":       {http.MethodGet, "/_plugins/_security/api/" + "internalusers", 403},
 	} {
 		var body any
 		if try.method == http.MethodPut {
 			body = map[string]any{"a": 2}
 		}
-		err := me.call(t.Context(), try.method, try.path, body, nil)
-		var refused *searchError
-		if got := 200; errors.As(err, &refused) && refused.status != try.want || err == nil && try.want != got {
+		err := me.Call(t.Context(), try.method, try.path, body, nil)
+		var refused *opensearch.Error
+		if got := 200; errors.As(err, &refused) && refused.Status != try.want || err == nil && try.want != got {
 			t.Errorf("%s: %v, want %d", what, err, try.want)
 		}
 	}
 	if !space.Refresh() || len(space.Diff(in)) > 0 {
 		t.Errorf("unchanged, but %v differ", space.Diff(in))
 	}
-	wide := searchRole("")
-	put(t, admin, security+"roles/"+name, wide)
+	wide := map[string]any{"index_permissions": []any{map[string]any{"index_patterns": []any{"*"}, "allowed_actions": []any{"indices_all"}}}}
+	put(t, admin, "/_plugins/_security/api/"+"roles/"+name, wide)
 	if !space.Refresh() || !slices.Equal(space.Diff(in), []string{"access"}) {
 		t.Errorf("a wider role: %v differ", space.Diff(in))
 	}
-	put(t, admin, security+"internalusers/"+name, map[string]any{"password": "Another-Horse-8"})
+	put(t, admin, "/_plugins/_security/api/"+"internalusers/"+name, map[string]any{"password": "Another-Horse-8"})
 	if err := space.Update(in); err != nil {
 		t.Fatal(err)
 	}
@@ -193,11 +196,11 @@ func TestSearchAccess(t *testing.T) {
 	if err := space.Delete(); err != nil {
 		t.Fatal(err)
 	}
-	if err := me.call(t.Context(), http.MethodGet, "/", nil, nil); !isUnauthorized(err) {
+	if err := me.Call(t.Context(), http.MethodGet, "/", nil, nil); !opensearch.IsUnauthorized(err) {
 		t.Errorf("the user still gets in: %v", err)
 	}
 	var left map[string]any
-	if err := admin.call(t.Context(), http.MethodGet, security+"roles/"+name, nil, &left); !isNotFound(err) {
+	if err := admin.Call(t.Context(), http.MethodGet, "/_plugins/_security/api/"+"roles/"+name, nil, &left); !opensearch.IsNotFound(err) {
 		t.Errorf("the role is left: %v %v", left, err)
 	}
 }

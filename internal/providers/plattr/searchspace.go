@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
 	"regexp"
-	"strings"
 
 	"plattr.dev/plattr/internal/providers/embedded"
+	"plattr.dev/plattr/internal/providers/plattr/opensearch"
 )
 
 // SearchSpaceArgs are the inputs of plattr:index:SearchSpace: all indices whose names begin with a prefix. Where the
@@ -24,8 +22,9 @@ type SearchSpaceArgs struct {
 	Access string `json:"access,omitempty"`
 }
 
-// accessGranted is Access where nothing differs.
-const accessGranted = "granted"
+func (a SearchSpaceArgs) user() opensearch.User {
+	return opensearch.User{Name: a.Username, Password: a.Password, Prefix: a.Prefix}
+}
 
 var prefixPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*--$`)
 
@@ -56,39 +55,14 @@ func checkSearchSpace(a *SearchSpaceArgs) []embedded.Problem {
 		problems = append(problems, embedded.Problem{Input: "password", Reason: "username and password belong together"})
 	}
 	if a.Username != "" {
-		a.Access = accessGranted
+		a.Access = opensearch.Granted
 	}
 	return problems
 }
 
-// spaceMark is the component template that carries the owner mark. Nothing refers to it, so it changes no index.
-func spaceMark(prefix string) string { return "/_component_template/plattr-owner-" + prefix }
-
-// metaOwner is the key of the mark among a template's own data (_meta).
-const metaOwner = "plattr.owner"
-
-// owner tells whose a prefix is; "" if nobody's.
-func (s *searchServer) owner(ctx context.Context, prefix string) (string, error) {
-	var answer struct {
-		Templates []struct {
-			Template struct {
-				Meta map[string]string `json:"_meta"`
-			} `json:"component_template"`
-		} `json:"component_templates"`
-	}
-	err := s.call(ctx, http.MethodGet, spaceMark(prefix), nil, &answer)
-	if isNotFound(err) {
-		return "", nil
-	}
-	if err != nil || len(answer.Templates) == 0 {
-		return "", err
-	}
-	return answer.Templates[0].Template.Meta[metaOwner], nil
-}
-
 func (c client) setSearchSpace(ctx context.Context, op embedded.Op, a SearchSpaceArgs) error {
-	err := c.onSearch(ctx, func(ctx context.Context, s *searchServer) error {
-		owner, err := s.owner(ctx, a.Prefix)
+	err := c.onSearch(ctx, func(ctx context.Context, s *opensearch.Client) error {
+		owner, err := s.Owner(ctx, a.Prefix)
 		if err != nil {
 			return err
 		}
@@ -96,18 +70,14 @@ func (c client) setSearchSpace(ctx context.Context, op embedded.Op, a SearchSpac
 			return &ForeignError{Kind: "index prefix", Name: a.Prefix, Owner: owner}
 		}
 		if owner == "" {
-			if err := s.mustBeEmpty(ctx, a.Prefix); err != nil {
+			if err := mustBeEmpty(ctx, s, a.Prefix); err != nil {
 				return err
 			}
 		}
-		mark := map[string]any{"template": map[string]any{}, "_meta": map[string]string{metaOwner: op.Owner}}
-		if err := s.call(ctx, http.MethodPut, spaceMark(a.Prefix), mark, nil); err != nil {
+		if err := s.SetOwner(ctx, a.Prefix, op.Owner); err != nil || a.Username == "" {
 			return err
 		}
-		if a.Username == "" {
-			return nil
-		}
-		return s.grant(ctx, a)
+		return s.Grant(ctx, a.user())
 	})
 	if err != nil {
 		return fmt.Errorf("make index prefix %s: %w", a.Prefix, err)
@@ -116,8 +86,8 @@ func (c client) setSearchSpace(ctx context.Context, op embedded.Op, a SearchSpac
 }
 
 // mustBeEmpty refuses a prefix under which somebody has indices already: they would be deleted with the space.
-func (s *searchServer) mustBeEmpty(ctx context.Context, prefix string) error {
-	names, err := s.indices(ctx, prefix)
+func mustBeEmpty(ctx context.Context, s *opensearch.Client, prefix string) error {
+	names, err := s.Indices(ctx, prefix)
 	if err == nil && len(names) > 0 {
 		err = &ForeignError{Kind: "index", Name: names[0]}
 	}
@@ -128,8 +98,8 @@ func readSearchSpace(ctx context.Context, c client, op embedded.Op, id string, a
 	if op.Import {
 		a.Prefix = id
 	}
-	err := c.onSearch(ctx, func(ctx context.Context, s *searchServer) error {
-		owner, err := s.owner(ctx, a.Prefix)
+	err := c.onSearch(ctx, func(ctx context.Context, s *opensearch.Client) error {
+		owner, err := s.Owner(ctx, a.Prefix)
 		if err != nil {
 			return err
 		}
@@ -139,7 +109,7 @@ func readSearchSpace(ctx context.Context, c client, op embedded.Op, id string, a
 		if a.Username == "" {
 			return nil
 		}
-		a.Access, err = s.granted(ctx, a)
+		a.Access, err = s.Granted(ctx, a.user())
 		return err
 	})
 	if err != nil {
@@ -149,64 +119,23 @@ func readSearchSpace(ctx context.Context, c client, op embedded.Op, id string, a
 }
 
 func deleteSearchSpace(ctx context.Context, c client, op embedded.Op, id string, a SearchSpaceArgs) error {
-	err := c.onSearch(ctx, func(ctx context.Context, s *searchServer) error {
-		owner, err := s.owner(ctx, a.Prefix)
+	err := c.onSearch(ctx, func(ctx context.Context, s *opensearch.Client) error {
+		owner, err := s.Owner(ctx, a.Prefix)
 		if err != nil || owner != op.Owner {
 			return err
 		}
-		if err := s.empty(ctx, a.Prefix); err != nil {
+		if err := s.Empty(ctx, a.Prefix); err != nil {
 			return err
 		}
 		if a.Username != "" {
-			if err := s.revoke(ctx, a); err != nil {
+			if err := s.Revoke(ctx, a.user()); err != nil {
 				return err
 			}
 		}
-		return ignoreNotFound(s.call(ctx, http.MethodDelete, spaceMark(a.Prefix), nil, nil)) // last: a killed run goes on
+		return s.RemoveOwner(ctx, a.Prefix) // last: a killed run goes on
 	})
 	if err != nil {
 		return fmt.Errorf("delete index prefix %s: %w", id, err)
-	}
-	return nil
-}
-
-// indices lists the indices of a prefix, hidden and closed ones too, but for those behind data streams.
-func (s *searchServer) indices(ctx context.Context, prefix string) ([]string, error) {
-	var list []struct{ Index string }
-	err := s.call(ctx, http.MethodGet, "/_cat/indices/"+url.PathEscape(prefix)+"*?format=json&h=index&expand_wildcards=all", nil, &list)
-	if err != nil {
-		return nil, ignoreNotFound(err)
-	}
-	names := make([]string, 0, len(list))
-	for _, i := range list {
-		names = append(names, i.Index)
-	}
-	return names, nil
-}
-
-// empty deletes what an application keeps under its prefix: data streams, indices, templates, pipelines. Each index is
-// named, because wildcards may be forbidden (action.destructive_requires_name).
-func (s *searchServer) empty(ctx context.Context, prefix string) error {
-	pattern := url.PathEscape(prefix) + "*"
-	if err := ignoreNotFound(s.call(ctx, http.MethodDelete, "/_data_stream/"+pattern, nil, nil)); err != nil && !isUnknownPath(err) {
-		return err
-	}
-	names, err := s.indices(ctx, prefix)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if !strings.HasPrefix(name, prefix) {
-			return fmt.Errorf("the server names index %s for prefix %s", name, prefix)
-		}
-		if err := ignoreNotFound(s.call(ctx, http.MethodDelete, "/"+url.PathEscape(name), nil, nil)); err != nil {
-			return err
-		}
-	}
-	for _, kind := range []string{"/_index_template/", "/_template/", "/_component_template/", "/_ingest/pipeline/"} {
-		if err := ignoreNotFound(s.call(ctx, http.MethodDelete, kind+pattern, nil, nil)); err != nil {
-			return err
-		}
 	}
 	return nil
 }
@@ -215,9 +144,9 @@ func (s *searchServer) empty(ctx context.Context, prefix string) error {
 var errNoSearch = errors.New("the plattr provider has no searchUrl")
 
 // onSearch runs f once the server answers: it may just be starting.
-func (c client) onSearch(ctx context.Context, f func(ctx context.Context, s *searchServer) error) error {
+func (c client) onSearch(ctx context.Context, f func(ctx context.Context, s *opensearch.Client) error) error {
 	if c.search == nil {
 		return errNoSearch
 	}
-	return patiently(ctx, func(ctx context.Context) error { return f(ctx, c.search) }, isSearchStarting)
+	return patiently(ctx, func(ctx context.Context) error { return f(ctx, c.search) }, opensearch.IsStarting)
 }

@@ -37,8 +37,10 @@ func NewOpener(s *cli.Session) Opener {
 			return nil, err
 		}
 		dev, err := localdev.OpenDev(ctx, localdev.DevOptions{
-			Application: deploy.Application{Name: app.Name, Spec: app.ApplicationSpec},
-			Dir:         dir, Port: app.Local.Port, Env: app.Local.Env, Owner: command, Getenv: os.Getenv,
+			Application: deploy.Application{
+				Name: app.Name, Spec: app.ApplicationSpec, InBrowser: app.Framework == config.Static,
+			},
+			Dir: dir, Port: app.Local.Port, Env: app.Local.Env, Owner: command, Getenv: os.Getenv,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("open %s: %w", app.Name, err)

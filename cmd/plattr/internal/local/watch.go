@@ -60,9 +60,16 @@ func (w *Watch) service(p localdev.Progress) {
 	case localdev.Ready:
 		w.services[p.Service] = true
 		w.view.Done(key, p.Detail, -1)
+		if w.began {
+			w.endServices()
+		}
 	default:
 		w.view.Bytes(key, 0, 0)
-		w.view.Update(key, string(p.Phase))
+		text := string(p.Phase)
+		if p.Detail != "" && p.Phase == localdev.Starting {
+			text += ": " + p.Detail
+		}
+		w.view.Update(key, text)
 	}
 }
 
@@ -86,10 +93,20 @@ func (w *Watch) begin() {
 		return
 	}
 	w.began = true
+	w.endServices()
+	w.view.Start(keyApp, "", w.label)
+}
+
+// endServices ends the root of the services when all of them are ready. Slow ones may become so while resources are made.
+func (w *Watch) endServices() {
+	for _, ready := range w.services {
+		if !ready {
+			return
+		}
+	}
 	if len(w.services) > 0 {
 		w.view.Done(keyServices, "", -1)
 	}
-	w.view.Start(keyApp, "", w.label)
 }
 
 // resource shows what the engine does, in the words of the user.
@@ -129,7 +146,7 @@ func (w *Watch) Close(detail string, children map[string]string, remark string, 
 		return
 	}
 	w.begin()
-	for _, part := range []string{"database", "storage"} {
+	for _, part := range []string{"database", "storage", "auth", "redis", "search"} {
 		if text, ok := children[part]; ok {
 			w.view.Start(part, keyApp, part)
 			w.view.Done(part, text, 0)

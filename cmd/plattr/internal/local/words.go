@@ -15,6 +15,13 @@ import (
 func nouns() map[string]string {
 	return map[string]string{
 		"accesskey":               "access key",
+		"audienceprotocolmapper":  "audience of client",
+		"clientdefaultscopes":     "scopes of client",
+		"googleidentityprovider":  "identity provider",
+		"identitymetadata":        "metadata of identity provider",
+		"identityprovider":        "identity provider",
+		"redisuser":               "Redis user",
+		"searchspace":             "indices of",
 		"bucketcorsconfiguration": "CORS rules of bucket",
 		"bucketownershipcontrols": "ownership rules of bucket",
 		"bucketpolicy":            "policy of bucket",
@@ -25,6 +32,8 @@ func nouns() map[string]string {
 		"grantrole":               "membership",
 		"secret":                  "password",
 		"userpolicy":              "access policy",
+
+		"hardcodedclaimprotocolmapper": "database role in tokens",
 	}
 }
 
