@@ -90,7 +90,7 @@ func (d *Dev) EnvFile() string { return envfile.Path(d.options.Dir, d.options.Ap
 func (d *Dev) needs(s deploy.Servers) Needs {
 	n := Needs{PostgreSQL: s.Database, S3: s.Storage, Keycloak: s.Auth, OpenSearch: s.Search}
 	if s.Redis {
-		n.Redis = d.options.Application.Name
+		n.Redis = d.target.Owner(d.options.Application.Name)
 	}
 	return n
 }
@@ -124,7 +124,9 @@ func (d *Dev) platform(e Endpoints) (deploy.Platform, error) {
 		}
 	}
 	if r := e.Redis; r != nil {
-		p.Redis = deploy.RedisServer{Host: r.Host, Port: r.Port, Admin: deploy.Credentials{User: r.Admin, Secret: r.Password}}
+		p.Redis = deploy.RedisServer{
+			Host: r.Host, Port: r.Port, Admin: deploy.Credentials{User: r.Admin, Secret: r.Password}, Own: true,
+		}
 	}
 	if s := e.OpenSearch; s != nil {
 		p.Search = deploy.SearchServer{URL: s.URL}
@@ -172,12 +174,12 @@ func (d *Dev) variables(c deploy.Connections, restURL string) ([]deploy.Variable
 	return vars, nil
 }
 
-func (d *Dev) writeEnvFile(vars []deploy.Variable) error {
+func writeVariables(path string, vars []deploy.Variable) error {
 	file := make([]envfile.Var, 0, len(vars))
 	for _, v := range vars {
 		file = append(file, envfile.Var{Name: v.Name, Value: v.Value})
 	}
-	return envfile.Write(d.EnvFile(), file)
+	return envfile.Write(path, file)
 }
 
 func (d *Dev) claim(ctx context.Context) error {

@@ -90,13 +90,22 @@ func (b *Database) Seed(ctx context.Context, o Output) (migrate.SeedResult, erro
 
 // Reset makes the database what migrations and seeds say. Its template is made anew only when one of them changed.
 func (b *Database) Reset(ctx context.Context, o Output) (scratch.Result, error) {
+	options, err := b.templateOptions(o)
+	if err != nil {
+		return scratch.Result{}, err
+	}
+	return scratch.Reset(ctx, options)
+}
+
+// templateOptions say how the template of the database is made.
+func (b *Database) templateOptions(o Output) (scratch.Options, error) {
 	options := b.dev.scratchOptions(b.endpoints)
 	spec := b.dev.options.Application.Spec.Database
 	var err error
 	options.Key, err = scratch.Key(string(b.Engine()),
 		filepath.Join(b.dev.options.Dir, spec.Migrations.Path), filepath.Join(b.dev.options.Dir, spec.Seed))
 	if err != nil {
-		return scratch.Result{}, err
+		return options, err
 	}
 	options.Progress = o.Progress
 	options.Fill = func(ctx context.Context, database string) error {
@@ -114,7 +123,7 @@ func (b *Database) Reset(ctx context.Context, o Output) (scratch.Result, error) 
 		_, err = migrate.Seed(ctx, b.seedOptions(o, at))
 		return err
 	}
-	return scratch.Reset(ctx, options)
+	return options, nil
 }
 
 func (b *Database) migrateOptions(o Output, databaseURL string) migrate.Options {

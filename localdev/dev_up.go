@@ -2,7 +2,6 @@ package localdev
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -49,8 +48,6 @@ func (d *Dev) Rotate(ctx context.Context, r Reports) (UpResult, error) {
 
 func (d *Dev) up(ctx context.Context, r Reports, generation string) (UpResult, error) {
 	start := time.Now()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // nobody waits any more for what still starts
 	if err := d.claim(ctx); err != nil {
 		return UpResult{}, explain(err)
 	}
@@ -59,14 +56,13 @@ func (d *Dev) up(ctx context.Context, r Reports, generation string) (UpResult, e
 	if err != nil {
 		return res, err
 	}
-	var ready func() error
-	if res.Endpoints, ready, err = d.native.Begin(ctx, needs, r.Services); err != nil {
+	if res.Endpoints, err = d.native.Ensure(ctx, needs, r.Services); err != nil {
 		return res, err
 	}
 	if err := d.settleScratch(ctx, res.Endpoints); err != nil {
 		return res, err
 	}
-	if err := d.run(ctx, r, generation, &res, ready); err != nil {
+	if err := d.run(ctx, r, generation, &res); err != nil {
 		return res, err
 	}
 	if res.RestURL, err = d.ensureREST(ctx, res.Connections, r.Services); err != nil {
@@ -78,7 +74,7 @@ func (d *Dev) up(ctx context.Context, r Reports, generation string) (UpResult, e
 	if res.NewDemoPassword, err = d.isNewDemoPassword(res.Connections); err != nil {
 		return res, err
 	}
-	if err := d.writeEnvFile(res.Variables); err != nil {
+	if err := writeVariables(res.EnvFile, res.Variables); err != nil {
 		return res, err
 	}
 	if err := d.release(ctx); err != nil {
@@ -88,23 +84,12 @@ func (d *Dev) up(ctx context.Context, r Reports, generation string) (UpResult, e
 	return res, nil
 }
 
-// run makes the resources, while the services that take seconds still start: what is on other servers need not wait for
-// them. A service that does not start ends the run, in order.
-func (d *Dev) run(ctx context.Context, r Reports, generation string, res *UpResult, ready func() error) error {
+// run makes the resources.
+func (d *Dev) run(ctx context.Context, r Reports, generation string, res *UpResult) error {
 	platform, err := d.platform(res.Endpoints)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	started := make(chan error, 1)
-	go func() {
-		err := ready()
-		if err != nil {
-			cancel(err)
-		}
-		started <- err
-	}()
 	events, finished := forward(r.Resources)
 	begun := time.Now()
 	res.Result, err = d.deployer.Up(ctx, d.options.Application, platform, deploy.Options{
@@ -112,12 +97,6 @@ func (d *Dev) run(ctx context.Context, r Reports, generation string, res *UpResu
 	})
 	finished()
 	res.Resources = time.Since(begun)
-	if err == nil {
-		return <-started
-	}
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
-		return cause // the service's own error says more than the run that it ended
-	}
 	return explain(err)
 }
 
@@ -256,6 +235,9 @@ func (d *Dev) destroyResources(ctx context.Context, r Reports) (deploy.Result, e
 	}
 	e, err := d.native.Ensure(ctx, needs, r.Services)
 	if err != nil {
+		return deploy.Result{}, err
+	}
+	if err := d.sweepCopies(ctx, true); err != nil {
 		return deploy.Result{}, err
 	}
 	if e.PostgreSQL != nil {

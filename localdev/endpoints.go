@@ -64,31 +64,20 @@ type OpenSearchEndpoint struct{ URL string }
 // Ensure starts what is needed and does not run yet, at the same time, and returns when each service does its work.
 // progress may be nil.
 func (n *Native) Ensure(ctx context.Context, needs Needs, progress func(Progress)) (Endpoints, error) {
-	out, ready, err := n.Begin(ctx, needs, progress)
-	if err != nil {
-		return Endpoints{}, err
-	}
-	return out, ready()
-}
-
-// Begin is Ensure that does not wait for the services that take seconds, Keycloak and OpenSearch: their addresses are
-// known when it returns, and ready, which must be called, waits until they do their work. Meanwhile there is something
-// else to do.
-func (n *Native) Begin(ctx context.Context, needs Needs, progress func(Progress)) (_ Endpoints, ready func() error, _ error) {
 	secrets, err := n.state.Secrets(ctx)
 	if err != nil {
-		return Endpoints{}, nil, explain(err)
+		return Endpoints{}, explain(err)
 	}
 	running, err := n.running(ctx, needs.names()...)
 	if err != nil {
-		return Endpoints{}, nil, err
+		return Endpoints{}, err
 	}
 	s := &starter{native: n, running: running, report: serialised(progress), databasePort: make(chan int, 1)}
-	specs, slow, err := s.start(ctx, needs)
+	specs, err := s.start(ctx, needs)
 	if err != nil {
-		return Endpoints{}, nil, explain(err)
+		return Endpoints{}, explain(err)
 	}
-	return n.endpoints(specs, secrets), func() error { return explain(slow.Wait()) }, nil
+	return n.endpoints(specs, secrets), nil
 }
 
 // names are the services that are needed, as in Status.
@@ -121,63 +110,52 @@ func (needs Needs) requests() []request {
 	return out
 }
 
-// starter is one Begin.
+// starter is one Ensure.
 type starter struct {
 	native       *Native
 	running      map[string]supervisor.ServiceStatus
 	report       func(Progress)
-	databasePort chan int // takes PostgreSQL's port once it is chosen
+	databasePort chan int // takes PostgreSQL's port once it is ready: until then it may still get another one
 }
 
-// start brings up everything at once. It returns when the fast services are ready and the others have their addresses.
-func (s *starter) start(ctx context.Context, needs Needs) (specs map[services.Kind]services.Spec, slow *errgroup.Group, err error) {
+// start brings up everything at once.
+func (s *starter) start(ctx context.Context, needs Needs) (map[services.Kind]services.Spec, error) {
 	requests := needs.requests()
 	found := make([]services.Spec, len(requests))
-	fast, fastCtx := errgroup.WithContext(ctx)
-	ctx, abandon := context.WithCancel(ctx)
-	slow, slowCtx := errgroup.WithContext(ctx)
+	g, ctx := errgroup.WithContext(ctx)
 	for i, r := range requests {
-		fast.Go(func() error {
+		g.Go(func() (err error) {
 			if r.spec.Kind == services.Keycloak {
-				if err := s.awaitDatabasePort(fastCtx, &r); err != nil {
+				if err := s.awaitDatabase(ctx, &r); err != nil {
 					return err
 				}
 			}
-			spec, ready, err := s.native.place(fastCtx, r, s.running, s.report)
-			if err != nil {
-				return err
+			found[i], err = s.native.ensure(ctx, r, s.running, s.report)
+			if err == nil && r.spec.Kind == services.PostgreSQL {
+				s.databasePort <- found[i].Ports[ports.PostgreSQL]
 			}
-			found[i] = spec
-			if r.spec.Kind == services.PostgreSQL {
-				s.databasePort <- spec.Ports[ports.PostgreSQL]
-			}
-			switch {
-			case ready:
-				return nil
-			case r.slow:
-				slow.Go(func() error { return s.native.awaitReady(slowCtx, r, spec, s.report) })
-				return nil
-			default:
-				found[i], err = s.native.untilReady(fastCtx, r, spec, s.report)
-				return err
-			}
+			return err
 		})
 	}
-	if err := fast.Wait(); err != nil {
-		abandon()
-		_ = slow.Wait()      // nobody will ask
-		return nil, nil, err //nolint:wrapcheck // they come from here
+	if err := g.Wait(); err != nil {
+		return nil, err //nolint:wrapcheck // they come from here
 	}
-	context.AfterFunc(slowCtx, abandon)
-	specs = map[services.Kind]services.Spec{}
+	specs := map[services.Kind]services.Spec{}
 	for _, spec := range found {
 		specs[spec.Kind] = spec
 	}
-	return specs, slow, nil
+	return specs, nil
 }
 
-// awaitDatabasePort completes a request that depends on where PostgreSQL listens.
-func (s *starter) awaitDatabasePort(ctx context.Context, r *request) error {
+// awaitDatabase completes a request that depends on where PostgreSQL listens. Meanwhile its program is found.
+func (s *starter) awaitDatabase(ctx context.Context, r *request) error {
+	if _, known := s.running[r.spec.Name]; !known {
+		spec, err := s.native.withProgram(ctx, *r, s.running, s.report)
+		if err != nil {
+			return err
+		}
+		r.found = &spec
+	}
 	select {
 	case port := <-s.databasePort:
 		r.spec.Settings = keycloakSettings(port)

@@ -19,12 +19,12 @@ import (
 type request struct {
 	spec    services.Spec // without Program, Version and Ports
 	title   string
-	program string      // in the table of programs; empty: plattr itself
-	version string      // where there is no program
-	uses    []ports.Use // the ports that it needs
-	java    bool        // the program runs in a JVM
-	slow    bool        // its start takes seconds
-	first   string      // why its first start takes longer than others; empty: it does not
+	program string         // in the table of programs; empty: plattr itself
+	version string         // where there is no program
+	uses    []ports.Use    // the ports that it needs
+	java    bool           // the program runs in a JVM
+	first   string         // why its first start takes longer than others; empty: it does not
+	found   *services.Spec // with its program, where that was found already
 }
 
 func postgresqlRequest() request {
@@ -54,7 +54,7 @@ func redisRequest(app string) request {
 func keycloakRequest() request {
 	return request{
 		spec: services.Spec{Name: string(services.Keycloak), Kind: services.Keycloak}, title: "Keycloak",
-		program: "keycloak", uses: []ports.Use{ports.Keycloak}, java: true, slow: true,
+		program: "keycloak", uses: []ports.Use{ports.Keycloak}, java: true,
 		first: "its first start makes its tables: some ten seconds",
 	}
 }
@@ -66,7 +66,7 @@ func keycloakSettings(databasePort int) map[string]string {
 func opensearchRequest() request {
 	return request{
 		spec: services.Spec{Name: string(services.OpenSearch), Kind: services.OpenSearch}, title: "OpenSearch",
-		program: "opensearch", uses: []ports.Use{ports.OpenSearch, ports.OpenSearchNodes}, java: true, slow: true,
+		program: "opensearch", uses: []ports.Use{ports.OpenSearch, ports.OpenSearchNodes}, java: true,
 	}
 }
 
@@ -93,69 +93,66 @@ func (r request) same(s services.Spec) bool {
 	return want.Equal(s)
 }
 
-// ensure returns the spec of a service that does its work, after starting it if it did not run.
+// ensure returns the spec of a service that does its work, after starting it if it did not run. It is started anew where
+// a port was taken between the choice and the start, or the supervisor was killed.
 func (n *Native) ensure(
 	ctx context.Context, r request, running map[string]supervisor.ServiceStatus, report func(Progress),
-) (services.Spec, error) {
-	spec, ready, err := n.place(ctx, r, running, report)
-	if err != nil || ready {
-		return spec, err
-	}
-	return n.untilReady(ctx, r, spec, report)
-}
-
-// place finds a service's program and ports and tells the supervisor to run it. ready says that it does already.
-func (n *Native) place(
-	ctx context.Context, r request, running map[string]supervisor.ServiceStatus, report func(Progress),
-) (spec services.Spec, ready bool, err error) {
+) (spec services.Spec, err error) {
 	if now, known := running[r.spec.Name]; known && r.serves(now) {
-		return now.Spec, true, nil
+		return now.Spec, nil
 	}
-	if spec, err = n.withProgram(ctx, r, report); err != nil {
-		return spec, false, err
+	if r.found != nil {
+		spec = *r.found
+		spec.Settings = r.spec.Settings
+	} else if spec, err = n.withProgram(ctx, r, running, report); err != nil {
+		return spec, err
 	}
 	detail := r.first
 	if _, err := os.Stat(n.state.Join("services", r.spec.Name)); err == nil {
 		detail = ""
 	}
 	report(Progress{Service: spec.Name, Title: r.title, Version: spec.Version, Phase: Starting, Detail: detail})
-	spec, err = n.arrange(ctx, r, spec)
-	return spec, false, err
-}
-
-// untilReady waits for a service that was placed, and places it anew where a port was taken between the choice and the
-// start, or the supervisor was killed.
-func (n *Native) untilReady(ctx context.Context, r request, spec services.Spec, report func(Progress)) (services.Spec, error) {
 	const attempts = 3
 	for i := 1; ; i++ {
-		err := n.awaitReady(ctx, r, spec, report)
-		if err == nil || i == attempts || ctx.Err() != nil || !errors.Is(err, supervisor.ErrNotRunning) && n.portsAreFree(spec) {
-			return spec, err
+		s, err := n.start(ctx, r, spec)
+		if err == nil {
+			report(Progress{Service: s.Name, Title: r.title, Version: s.Version, Phase: Ready, Detail: s.Address})
+			return s.Spec, nil
 		}
-		if spec, err = n.arrange(ctx, r, spec); err != nil {
-			return spec, err
+		if i == attempts || ctx.Err() != nil || !errors.Is(err, supervisor.ErrNotRunning) && n.portsAreFree(s.Spec) {
+			return s.Spec, err
 		}
 	}
 }
 
-// awaitReady waits until a service that was placed does its work.
-func (n *Native) awaitReady(ctx context.Context, r request, spec services.Spec, report func(Progress)) error {
+func (n *Native) start(ctx context.Context, r request, spec services.Spec) (supervisor.ServiceStatus, error) {
 	ctx, cancel := context.WithTimeout(ctx, ensureTimeout)
 	defer cancel()
+	spec, err := n.arrange(ctx, r, spec)
+	if err != nil {
+		return supervisor.ServiceStatus{Spec: spec}, err
+	}
 	s, err := n.client.Ensure(ctx, spec)
 	if err != nil {
-		return err
+		s.Spec = spec
 	}
-	report(Progress{Service: s.Name, Title: r.title, Version: s.Version, Phase: Ready, Detail: s.Address})
-	return nil
+	return s, err
 }
 
 // withProgram finds or downloads what a request runs: its program, and Java where that needs it.
-func (n *Native) withProgram(ctx context.Context, r request, report func(Progress)) (services.Spec, error) {
+func (n *Native) withProgram(
+	ctx context.Context, r request, running map[string]supervisor.ServiceStatus, report func(Progress),
+) (services.Spec, error) {
 	spec := r.spec
 	spec.Version = r.version
 	if r.program == "" {
 		return spec, nil
+	}
+	for _, other := range running { // what runs for another application was checked when it was started
+		if other.Kind == spec.Kind && other.State == supervisor.Ready && other.Name != spec.Name {
+			spec.Program, spec.Version, spec.Java = other.Spec.Program, other.Spec.Version, other.Spec.Java
+			return spec, nil
+		}
 	}
 	report(Progress{Service: spec.Name, Title: r.title, Phase: Finding})
 	find := func(name string) (programs.Program, error) {

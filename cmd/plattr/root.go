@@ -26,6 +26,9 @@ import (
 	"plattr.dev/plattr/cmd/plattr/env/unset"
 	"plattr.dev/plattr/cmd/plattr/initcmd"
 	"plattr.dev/plattr/cmd/plattr/internal/local"
+	redisreset "plattr.dev/plattr/cmd/plattr/redis/reset"
+	searchreset "plattr.dev/plattr/cmd/plattr/search/reset"
+	"plattr.dev/plattr/cmd/plattr/testcmd"
 	"plattr.dev/plattr/cmd/plattr/validate"
 	"plattr.dev/plattr/cmd/plattr/version"
 	"plattr.dev/plattr/internal/cli"
@@ -43,7 +46,7 @@ const (
 func newRoot(s *cli.Session) *cobra.Command {
 	root := cli.Group("plattr", "Give an application its database, storage and more",
 		"  plattr init --yes --name shop --framework docker --database\n  plattr dev")
-	root.Long = "plattr gives an application its database with a REST API, and its storage, from one small plattr.yaml.\n\n" +
+	root.Long = "plattr gives an application its database with a REST API, storage, sign-in, Redis and search, from one small plattr.yaml.\n\n" +
 		"Everything runs from this one program; nothing else has to be installed."
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.DisableDefaultCmd = true
@@ -60,7 +63,8 @@ func newRoot(s *cli.Session) *cobra.Command {
 	)
 	add(root, groupStart, initcmd.New(s), validate.New(s), configGroup(s))
 	open := local.NewOpener(s)
-	add(root, groupRun, devGroup(s, open), dbGroup(s, open), envGroup(s))
+	add(root, groupRun, devGroup(s, open), dbGroup(s, open), redisGroup(s, open), searchGroup(s, open), envGroup(s),
+		testcmd.New(s, open))
 	add(root, groupOther, version.New(s, debug.ReadBuildInfo), completion.New(s))
 	root.SetHelpCommandGroupID(groupOther)
 	return root
@@ -92,6 +96,14 @@ func dbGroup(s *cli.Session, open local.Opener) *cobra.Command {
 		migrate.New(s, open), seed.New(s, open), shell.New(s, open), connect.New(s, open),
 		reset.New(s, open), rotate.New(s, open), dump.New(s, open), restore.New(s, open),
 	)
+}
+
+func redisGroup(s *cli.Session, open local.Opener) *cobra.Command {
+	return cli.Group("redis", "Work on the application's Redis", "  plattr redis reset --yes", redisreset.New(s, open))
+}
+
+func searchGroup(s *cli.Session, open local.Opener) *cobra.Command {
+	return cli.Group("search", "Work on the application's search indices", "  plattr search reset --yes", searchreset.New(s, open))
 }
 
 func envGroup(s *cli.Session) *cobra.Command {

@@ -13,6 +13,7 @@ import (
 	"plattr.dev/plattr/internal/engine"
 	"plattr.dev/plattr/internal/migrate"
 	"plattr.dev/plattr/internal/sqlshell"
+	"plattr.dev/plattr/internal/testrunner"
 	"plattr.dev/plattr/localdev"
 )
 
@@ -60,7 +61,10 @@ func locked(err error) (cli.Verdict, bool) {
 func child(err error) (cli.Verdict, bool) {
 	var tool *migrate.ExitError
 	var psql *sqlshell.ExitError
+	var tests *testrunner.ExitError
 	switch {
+	case errors.As(err, &tests):
+		return cli.Verdict{Code: tests.Code, Child: tests.Tool}, true
 	case errors.As(err, &tool):
 		return cli.Verdict{Code: tool.Code, Child: tool.Tool}, true
 	case errors.As(err, &psql):

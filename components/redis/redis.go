@@ -24,6 +24,8 @@ type Args struct {
 	TLS  bool
 	// User is the application's name on the server.
 	User string
+	// OwnServer says that the server goes when the application does, and the user with it.
+	OwnServer bool
 }
 
 // Redis is an application's login.
@@ -49,7 +51,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	}
 	user, err := sdk.NewRedisUser(ctx, name, &sdk.RedisUserArgs{
 		Name: pulumi.String(args.User), Password: password.Value,
-	}, pulumi.Parent(r))
+	}, pulumi.Parent(r), pulumi.RetainOnDelete(args.OwnServer))
 	if err != nil {
 		return nil, fmt.Errorf("redis %q: %w", name, err)
 	}

@@ -34,7 +34,9 @@ func compile(app Application, p Platform, passwordGeneration string) (applicatio
 	}
 	if app.Spec.RedisEnabled() {
 		c.RedisAdminURL = redisAdminURL(p.Redis)
-		c.Redis = &application.Redis{Host: p.Redis.Host, Port: p.Redis.Port, TLS: p.Redis.TLS, User: app.Name}
+		c.Redis = &application.Redis{
+			Host: p.Redis.Host, Port: p.Redis.Port, TLS: p.Redis.TLS, User: app.Name, OwnServer: p.Redis.Own,
+		}
 	}
 	if app.Spec.SearchEnabled() {
 		c.SearchAdminURL = withCredentials(p.Search.URL, p.Search.Admin)

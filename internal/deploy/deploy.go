@@ -83,6 +83,29 @@ func (d *Deployer) Connections(ctx context.Context, app Application, p Platform)
 	return connections(outputs)
 }
 
+// Current is how to reach what an earlier Up made, if another Up with the same arguments would declare the same: true then.
+// It asks no server, so it does not know what was changed outside since.
+func (d *Deployer) Current(ctx context.Context, app Application, p Platform) (Connections, bool, error) {
+	outputs, err := d.engine.Outputs(ctx, StackName(app.Name, p.Target))
+	if errors.Is(err, engine.ErrStackNotFound) {
+		return Connections{}, false, nil
+	}
+	if err != nil {
+		return Connections{}, false, err
+	}
+	generation, _ := outputs[application.OutputPasswordGeneration].Value.(string)
+	config, _, err := compile(app, p, generation)
+	if err != nil {
+		return Connections{}, false, err
+	}
+	hash, err := config.Hash()
+	if err != nil {
+		return Connections{}, false, err
+	}
+	c, err := connections(outputs)
+	return c, outputs[application.OutputConfig].Value == hash, err
+}
+
 // Servers are the servers of an environment that an application uses.
 type Servers struct{ Database, Storage, Auth, Redis, Search bool }
 

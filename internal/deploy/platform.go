@@ -56,6 +56,8 @@ type RedisServer struct {
 	TLS  bool
 	// Admin may make users.
 	Admin Credentials
+	// Own says that the server goes when the application does.
+	Own bool
 }
 
 // SearchServer is an OpenSearch.
@@ -114,7 +116,10 @@ type Credentials struct{ User, Secret string }
 
 // StackName is the name of the stack that holds an application in a target.
 func StackName(app string, t names.Target) string {
-	if t.Environment == names.Preview {
+	switch {
+	case t.Copy != "":
+		return "copy-" + t.Owner(app)
+	case t.Environment == names.Preview:
 		return "preview-" + app + "-pr" + strconv.Itoa(t.PR)
 	}
 	return names.Short(t.Environment) + "-" + app

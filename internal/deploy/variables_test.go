@@ -95,6 +95,7 @@ func TestStackName(t *testing.T) {
 	}{
 		"Local":      {names.Target{Environment: names.Local}, "local-shop"},
 		"Production": {names.Target{Environment: names.Production}, "prod-shop"},
+		"Copy":       {names.Target{Environment: names.Local, Copy: "3fa2"}, "copy-shop--3fa2"},
 		"Preview":    {names.Target{Environment: names.Preview, PR: 7}, "preview-shop-pr7"},
 	}
 	for name, tc := range cases {

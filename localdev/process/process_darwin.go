@@ -36,3 +36,6 @@ func WorkingDir(int) (string, error) { return "", errors.ErrUnsupported }
 
 // Memory is not known on this system.
 func Memory(int) int64 { return 0 }
+
+// Foreign cannot be told on this system.
+func Foreign(int, int) bool { return false }

@@ -104,3 +104,48 @@ func rss(pid int) int64 {
 	}
 	return 0
 }
+
+// tcpListen is the state of a listening socket in /proc/net/tcp (proc_pid_net(5), enum of net/tcp_states.h).
+const tcpListen = "0A"
+
+// Foreign tells whether a TCP port is listened on, and by other processes than pid alone. A pid that has ended listens on
+// nothing.
+func Foreign(pid, port int) bool {
+	sockets := listeners(port)
+	if len(sockets) == 0 {
+		return false // also where nobody can tell
+	}
+	dir := fmt.Sprintf("/proc/%d/fd", pid)
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrPermission) {
+		return false // nobody can tell
+	}
+	for _, e := range entries {
+		if target, err := os.Readlink(dir + "/" + e.Name()); err == nil && sockets[target] {
+			return false
+		}
+	}
+	return true
+}
+
+// listeners are the sockets that listen on a TCP port, as links to them in /proc/PID/fd read.
+func listeners(port int) map[string]bool {
+	sockets := map[string]bool{}
+	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		raw, err := os.ReadFile(table)
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(raw)) {
+			f := strings.Fields(line) // sl local_address rem_address st ...; the inode is the tenth
+			if len(f) < 10 || f[3] != tcpListen {
+				continue
+			}
+			_, hex, _ := strings.Cut(f[1], ":")
+			if n, err := strconv.ParseUint(hex, 16, 16); err == nil && int(n) == port {
+				sockets["socket:["+f[9]+"]"] = true
+			}
+		}
+	}
+	return sockets
+}

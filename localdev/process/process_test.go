@@ -3,6 +3,7 @@ package process
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"syscall"
@@ -57,5 +58,36 @@ func TestMemory(t *testing.T) {
 	}
 	if m := Memory(os.Getpid()); m < 1<<20 {
 		t.Errorf("Memory() of this process = %d bytes", m)
+	}
+}
+
+func TestForeign(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat("/proc/net/tcp"); err != nil {
+		t.Skip("this system does not tell")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	sleeper := exec.Command("sleep", "60")
+	if err := sleeper.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = sleeper.Process.Kill()
+		_ = sleeper.Wait()
+	})
+	if Foreign(os.Getpid(), port) || !Foreign(sleeper.Process.Pid, port) {
+		t.Error("it does not tell who listens")
+	}
+	ended := exec.Command("true")
+	if err := ended.Run(); err != nil || !Foreign(ended.Process.Pid, port) {
+		t.Error("one that has ended is said to listen")
+	}
+	_ = l.Close()
+	if Foreign(sleeper.Process.Pid, port) {
+		t.Error("nobody listens, and yet another process does")
 	}
 }

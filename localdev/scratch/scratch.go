@@ -214,7 +214,7 @@ func (s *server) lock(ctx context.Context) error {
 
 // lockPoll is how often a waiting run asks for the lock. It asks anew, rather than wait in one statement, so that it can
 // be cancelled and says what it waits for.
-const lockPoll = 100 * time.Millisecond
+const lockPoll = 10 * time.Millisecond
 
 // connect opens a URL, in another database if one is named.
 func connect(ctx context.Context, url, database string) (*pgx.Conn, error) {

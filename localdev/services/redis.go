@@ -88,7 +88,7 @@ func readyRedis(ctx context.Context, p Place, s Spec) error {
 	}
 	client := redis.NewClient(&redis.Options{
 		Addr: s.Address(ports.Redis), Username: RedisAdmin, Password: secrets.RedisAdmin, PoolSize: 1, MaxRetries: -1,
-		DisableIdentity: true, Protocol: 2,
+		DisableIdentity: true, Protocol: 2, DialerRetries: 1,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}, // else it prints
 	})
 	defer client.Close() //nolint:errcheck // nothing is buffered

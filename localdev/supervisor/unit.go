@@ -133,8 +133,8 @@ func (u *unit) run() {
 			failures = 0
 		}
 		failures++
-		var unprepared *prepareError
-		if !wasReady && (failures >= maxAttempts || errors.As(err, &unprepared)) {
+		if !wasReady && (failures >= maxAttempts || isFinal(err)) {
+			u.drainKick() // who asked for it meanwhile has its answer
 			u.set(Failed, err)
 			failures = 0
 			u.wait(nil)
@@ -181,6 +181,9 @@ func (u *unit) once() (readyFor time.Duration, err error) {
 	u.id = p.id
 	u.mu.Unlock()
 	if err := u.untilReady(p); err != nil {
+		if port := u.spec.Ports[u.def.Main]; !p.id.Alive() && process.Foreign(p.id.PID, port) {
+			err = &portError{u.def.Title, port, err}
+		}
 		if u.ctx.Err() == nil || errors.Is(context.Cause(u.ctx), errStop) {
 			u.stop(p)
 		}
@@ -246,6 +249,27 @@ type prepareError struct {
 func (e *prepareError) Error() string { return fmt.Sprintf("prepare %s: %v", e.title, e.err) }
 func (e *prepareError) Unwrap() error { return e.err }
 
+// portError says that another process listens where the service should. It does not go away by itself either: the service
+// must be given another port.
+type portError struct {
+	title string
+	port  int
+	err   error // how the service ended
+}
+
+func (e *portError) Error() string {
+	return fmt.Sprintf("%s cannot listen on port %d: another process does", e.title, e.port)
+}
+
+func (e *portError) Unwrap() error { return e.err }
+
+// isFinal tells the errors that another attempt does not mend.
+func isFinal(err error) bool {
+	var unprepared *prepareError
+	var taken *portError
+	return errors.As(err, &unprepared) || errors.As(err, &taken)
+}
+
 // begin adopts the process of an earlier supervisor, or starts one.
 func (u *unit) begin() (*proc, error) {
 	if u.adopt != nil {
@@ -262,7 +286,8 @@ func (u *unit) begin() (*proc, error) {
 
 // untilReady waits until the service does its work.
 func (u *unit) untilReady(p *proc) error {
-	deadline := time.Now().Add(readyTimeout)
+	begun := time.Now()
+	deadline := begun.Add(readyTimeout)
 	settled := u.def.Settle == nil
 	pause := 5 * time.Millisecond
 	for {
@@ -273,6 +298,9 @@ func (u *unit) untilReady(p *proc) error {
 		}
 		if settled {
 			err = u.probe(u.ctx)
+		}
+		if port := u.spec.Ports[u.def.Main]; err == nil && process.Foreign(p.id.PID, port) {
+			err = fmt.Errorf("another process listens on port %d", port) // this one ends when it gets there
 		}
 		if err == nil {
 			return u.survives(p)
@@ -287,8 +315,17 @@ func (u *unit) untilReady(p *proc) error {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("%s was not ready after %s: %w", u.def.Title, readyTimeout, err)
 		}
-		pause = min(pause*3/2, 200*time.Millisecond)
+		pause = nextPause(pause, time.Since(begun))
 	}
+}
+
+// nextPause between two looks at a service that starts: most are ready within half a second, and people wait for them.
+func nextPause(last, since time.Duration) time.Duration {
+	longest := 200 * time.Millisecond
+	if since < time.Second {
+		longest = 15 * time.Millisecond
+	}
+	return min(last*3/2, longest)
 }
 
 // survives makes sure that the answer was not another process's, which took the port a moment before this one.

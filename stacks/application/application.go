@@ -4,6 +4,9 @@ package application
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -82,6 +85,7 @@ type Config struct {
 
 // The names of the program's outputs.
 const (
+	OutputConfig             = "config"
 	OutputDatabaseURL        = "databaseUrl"
 	OutputRestURL            = "restUrl"
 	OutputShadowURL          = "shadowDatabaseUrl"
@@ -111,19 +115,29 @@ const (
 // Program returns the Pulumi program of an application.
 func Program(c Config) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error {
-		own, err := c.plattr(ctx)
+		hash, err := c.Hash()
 		if err != nil {
-			return fmt.Errorf("application %s: %w", c.App, err)
+			return err
 		}
-		for _, part := range []func(*pulumi.Context, Config, *sdk.Provider) error{
-			addDatabase, addStorage, addAuth, addRedis, addSearch,
-		} {
-			if err := part(ctx, c, own); err != nil {
+		for _, part := range []func(*pulumi.Context, Config) error{addDatabase, addStorage, addAuth, addRedis, addSearch} {
+			if err := part(ctx, c); err != nil {
 				return fmt.Errorf("application %s: %w", c.App, err)
 			}
 		}
+		// Of passwords that a person can guess, too, so it is secret.
+		ctx.Export(OutputConfig, pulumi.ToSecret(pulumi.String(hash)))
 		return nil
 	}
+}
+
+// Hash names a configuration, with its secrets, without giving them away: two that are equal have the same.
+func (c Config) Hash() (string, error) {
+	raw, err := json.Marshal(c)
+	if err != nil {
+		return "", fmt.Errorf("name the configuration of %s: %w", c.App, err)
+	}
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:]), nil
 }
 
 // export gives outputs to the caller of the program.
@@ -133,11 +147,19 @@ func export(ctx *pulumi.Context, outputs pulumi.Map) {
 	}
 }
 
-func addDatabase(ctx *pulumi.Context, c Config, own *sdk.Provider) error {
+func addDatabase(ctx *pulumi.Context, c Config) error {
 	if c.Database == nil {
 		return nil
 	}
 	admin, err := c.PostgreSQL.provider(ctx)
+	if err != nil {
+		return err
+	}
+	var args sdk.ProviderArgs
+	if url := c.PostgreSQL.BootstrapURL; url != "" {
+		args.BootstrapURL = pulumi.String(url)
+	}
+	own, err := plattr(ctx, "database", args)
 	if err != nil {
 		return err
 	}
@@ -153,7 +175,7 @@ func addDatabase(ctx *pulumi.Context, c Config, own *sdk.Provider) error {
 	return addShadow(ctx, c, db, with)
 }
 
-func addStorage(ctx *pulumi.Context, c Config, _ *sdk.Provider) error {
+func addStorage(ctx *pulumi.Context, c Config) error {
 	if c.Storage == nil {
 		return nil
 	}
@@ -173,11 +195,15 @@ func addStorage(ctx *pulumi.Context, c Config, _ *sdk.Provider) error {
 	return nil
 }
 
-func addAuth(ctx *pulumi.Context, c Config, own *sdk.Provider) error {
+func addAuth(ctx *pulumi.Context, c Config) error {
 	if c.Auth == nil {
 		return nil
 	}
 	admin, err := c.Keycloak.provider(ctx)
+	if err != nil {
+		return err
+	}
+	own, err := plattr(ctx, "auth", sdk.ProviderArgs{})
 	if err != nil {
 		return err
 	}
@@ -192,9 +218,13 @@ func addAuth(ctx *pulumi.Context, c Config, own *sdk.Provider) error {
 	return nil
 }
 
-func addRedis(ctx *pulumi.Context, c Config, own *sdk.Provider) error {
+func addRedis(ctx *pulumi.Context, c Config) error {
 	if c.Redis == nil {
 		return nil
+	}
+	own, err := plattr(ctx, "redis", sdk.ProviderArgs{RedisURL: pulumi.String(c.RedisAdminURL)})
+	if err != nil {
+		return err
 	}
 	r, err := redis.New(ctx, c.App, c.Redis, pulumi.Providers(own))
 	if err != nil {
@@ -204,9 +234,13 @@ func addRedis(ctx *pulumi.Context, c Config, own *sdk.Provider) error {
 	return nil
 }
 
-func addSearch(ctx *pulumi.Context, c Config, own *sdk.Provider) error {
+func addSearch(ctx *pulumi.Context, c Config) error {
 	if c.Search == nil {
 		return nil
+	}
+	own, err := plattr(ctx, "search", sdk.ProviderArgs{SearchURL: pulumi.String(c.SearchAdminURL)})
+	if err != nil {
+		return err
 	}
 	s, err := search.New(ctx, c.App, c.Search, pulumi.Providers(own))
 	if err != nil {

@@ -46,22 +46,11 @@ func secret(value string) pulumi.StringOutput {
 	return pulumi.ToSecret(pulumi.String(value)).(pulumi.StringOutput) //nolint:forcetypeassert // keeps the type
 }
 
-// plattr registers plattr's own provider, which every part shares; nil where no part needs it.
-func (c Config) plattr(ctx *pulumi.Context) (*sdk.Provider, error) {
-	if c.Database == nil && c.Auth == nil && c.Redis == nil && c.Search == nil {
-		return nil, nil //nolint:nilnil // none is an answer
-	}
-	args := &sdk.ProviderArgs{ConnectTimeout: pulumi.Int(connectTimeout)}
-	if url := c.PostgreSQL.BootstrapURL; url != "" {
-		args.BootstrapURL = pulumi.String(url)
-	}
-	if c.Redis != nil {
-		args.RedisURL = pulumi.String(c.RedisAdminURL)
-	}
-	if c.Search != nil {
-		args.SearchURL = pulumi.String(c.SearchAdminURL)
-	}
-	return sdk.NewProvider(ctx, "plattr", args)
+// plattr registers an instance of plattr's own provider for one part. Each has its own: an instance that lost the address
+// of a server could not delete what a part that is not wanted any more has there.
+func plattr(ctx *pulumi.Context, part string, args sdk.ProviderArgs) (pulumi.ProviderResource, error) {
+	args.ConnectTimeout = pulumi.Int(connectTimeout)
+	return sdk.NewProvider(ctx, "plattr-"+part, &args)
 }
 
 // addShadow makes the database in which Prisma and its like try migrations. It hangs on its owner alone: a dependency on

@@ -55,6 +55,18 @@ type Target struct {
 	PR int
 	// Prefix begins the names of buckets; empty means DefaultPrefix.
 	Prefix string
+	// Copy names a copy of the application's data in the same place, for one run of its tests: lower-case letters and
+	// digits. Database, buckets and indices have names of their own then; schema, roles and realm are the application's.
+	Copy string
+}
+
+// Owner is the application, or the copy of its data, as services and other names contain it. No application's name has
+// two hyphens.
+func (t Target) Owner(app string) string {
+	if t.Copy == "" {
+		return app
+	}
+	return app + "--" + t.Copy
 }
 
 // Names holds the names of one application in one Target.
@@ -103,9 +115,9 @@ func New(app, schemaName string, t Target) Names {
 	n := Names{
 		Namespace:    cut(namespace(app, t), "", '-'),
 		Realm:        cut(realm(app, t), "", '-'),
-		StorageUser:  cut(strings.TrimSuffix(bucketPrefix(app, t), "-"), "", '-'),
-		IndexPrefix:  realm(app, t) + "--",
-		bucketPrefix: bucketPrefix(app, t),
+		StorageUser:  cut(strings.TrimSuffix(bucketPrefix(t.Owner(app), t), "-"), "", '-'),
+		IndexPrefix:  realm(t.Owner(app), t) + "--",
+		bucketPrefix: bucketPrefix(t.Owner(app), t),
 	}
 	full := schema(schemaName, t)
 	n.Schema = cut(full, "", '_')
@@ -120,6 +132,9 @@ func New(app, schemaName string, t Target) Names {
 		// of one's own, only then it cannot meet the template's name.
 		n.Database = n.Schema
 		n.ShadowDatabase = cut(full, "_shadow", '_')
+		if t.Copy != "" {
+			n.Database = cut(full, "_copy_"+t.Copy, '_')
+		}
 	}
 	return n
 }

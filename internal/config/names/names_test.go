@@ -71,6 +71,17 @@ func TestNew(t *testing.T) {
 			},
 			bucket: "plattr-preview-my-app-pr42-uploads", host: "pr-42.my-app.preview.example.dev",
 		},
+		"Copy": {
+			reason: "A copy for tests shares schema, roles and realm, and nothing else.",
+			app:    "my-app", target: names.Target{Environment: names.Local, Copy: "3fa2"},
+			want: names.Names{
+				Namespace: "plattr-local", Database: "my_app_copy_3fa2", Schema: "my_app", ShadowDatabase: "my_app_shadow",
+				MigrationsSchema: "my_app_migrations", TemplateDatabase: "my_app_tpl",
+				AppRole: "my_app_app", AnonRole: "my_app_anon", UserRole: "my_app_user", RestRole: "my_app_rest",
+				Realm: "my-app-local", IndexPrefix: "my-app--3fa2-local--", StorageUser: "plattr-local-my-app--3fa2",
+			},
+			bucket: "plattr-local-my-app--3fa2-uploads", host: "localhost",
+		},
 		"SchemaName": {
 			reason: "A schema name of one's own replaces the app's name in PostgreSQL only.",
 			app:    "shop-tpl", schemaName: "shop", target: names.Target{Environment: names.Local},

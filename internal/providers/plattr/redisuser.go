@@ -91,7 +91,8 @@ func parseRedis(url string, timeout time.Duration) (*redisServer, error) {
 		return nil, errors.New("it is no redis:// URL") // the library's message quotes the password
 	}
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = timeout, timeout, timeout
-	o.PoolSize, o.MaxRetries, o.DisableIdentity, o.Protocol, o.ContextTimeoutEnabled = 1, -1, true, 2, true
+	o.PoolSize, o.MaxRetries, o.DialerRetries = 1, -1, 1
+	o.DisableIdentity, o.Protocol, o.ContextTimeoutEnabled = true, 2, true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled} // else it prints
 	return &redisServer{options: *o}, nil
 }

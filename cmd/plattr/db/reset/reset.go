@@ -17,7 +17,8 @@ import (
 
 // New returns the `db reset` command.
 func New(s *cli.Session, open local.Opener) *cobra.Command {
-	return &cobra.Command{
+	var env cli.ResetEnvironment
+	cmd := &cobra.Command{
 		Use:   "reset",
 		Short: "Make the database again from migrations and seeds",
 		Long: "Make the database again from migrations and seeds.\n\n" +
@@ -25,11 +26,16 @@ func New(s *cli.Session, open local.Opener) *cobra.Command {
 			"only when a migration or a seed changed. It asks first; scripts pass --yes.",
 		Example: "  plattr db reset --yes",
 		Args:    cli.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), s, open) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), s, open, env) },
 	}
+	env.AddFlag(cmd)
+	return cmd
 }
 
-func run(ctx context.Context, s *cli.Session, open local.Opener) error {
+func run(ctx context.Context, s *cli.Session, open local.Opener, env cli.ResetEnvironment) error {
+	if err := env.MustBeLocal(); err != nil {
+		return err
+	}
 	config, _, err := local.Load(s)
 	if err != nil {
 		return err

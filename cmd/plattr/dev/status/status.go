@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"plattr.dev/plattr/internal/cli"
+	"plattr.dev/plattr/localdev/services"
 	"plattr.dev/plattr/localdev/state"
 	"plattr.dev/plattr/localdev/supervisor"
 )
@@ -40,7 +41,12 @@ type service struct {
 	Memory   int64     `json:"memoryBytes,omitempty"`
 	LogFile  string    `json:"logFile"`
 	Error    string    `json:"error,omitempty"`
+	// Note is what one must know of the service.
+	Note string `json:"note,omitempty"`
 }
+
+// openSearchNote is said where applications could reach each other's indices.
+const openSearchNote = "knows no users: the index prefixes are a convention"
 
 type app struct {
 	Name        string   `json:"name"`
@@ -81,8 +87,12 @@ func read(ctx context.Context, runtime Runtime) (report, error) {
 		return r, err
 	}
 	for _, s := range status.Services {
+		note := ""
+		if s.Kind == services.OpenSearch {
+			note = openSearchNote
+		}
 		r.Services = append(r.Services, service{
-			Name: s.Name, App: s.App, Version: s.Version, State: string(s.State), Address: s.Address, PID: s.PID,
+			Note: note, Name: s.Name, App: s.App, Version: s.Version, State: string(s.State), Address: s.Address, PID: s.PID,
 			Since: s.Since, Restarts: s.Restarts, Memory: s.Memory, LogFile: s.LogFile, Error: s.Error,
 		})
 	}
@@ -110,8 +120,10 @@ func (r report) write(w io.Writer, now time.Time) {
 			restarts = cli.Count(s.Restarts, "restart")
 		}
 		rows = append(rows, []string{s.Name, s.Version, s.State, s.Address, cli.Duration(now.Sub(s.Since)), memory, restarts})
-		if s.Error != "" {
-			rows = append(rows, []string{"  " + s.Error})
+		for _, remark := range []string{s.Note, s.Error} {
+			if remark != "" {
+				rows = append(rows, []string{"  " + remark})
+			}
 		}
 	}
 	cli.Table(w, rows)

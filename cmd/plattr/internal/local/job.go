@@ -56,13 +56,22 @@ func (a *App) Run(ctx context.Context, s *cli.Session, label string, job Job) er
 
 // OpenDatabase opens the application's database and shows the services that
 // have to be started for it.
-func (a *App) OpenDatabase(ctx context.Context, s *cli.Session) (*localdev.Database, error) {
+func (a *App) OpenDatabase(ctx context.Context, s *cli.Session) (db *localdev.Database, err error) {
+	err = a.WithServices(s, func(w *Watch) error {
+		db, err = a.Database(ctx, w.Reports())
+		return err
+	})
+	return db, err
+}
+
+// WithServices shows the services that have to be started for some work.
+func (a *App) WithServices(s *cli.Session, work func(w *Watch) error) error {
 	view := s.NewView()
 	defer view.Close()
 	watch := NewWatch(view, "")
-	db, err := a.Database(ctx, watch.Reports())
+	err := work(watch)
 	watch.closeServices(err)
-	return db, err
+	return err
 }
 
 // closeServices ends the root of the services, where no resources follow.

@@ -109,6 +109,24 @@ func (w *Watch) endServices() {
 	}
 }
 
+// Update says what the work on the application waits for.
+func (w *Watch) Update(text string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.begin()
+	w.view.Update(keyApp, text)
+}
+
+// CloseQuietly ends the roots that are there. What went well and changed nothing is not worth a line.
+func (w *Watch) CloseQuietly(err error) {
+	w.mu.Lock()
+	began := w.began
+	w.mu.Unlock()
+	if err != nil || began {
+		w.Close("", nil, "", err)
+	}
+}
+
 // resource shows what the engine does, in the words of the user.
 func (w *Watch) resource(e engine.Event) {
 	w.mu.Lock()
