@@ -4,6 +4,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 
 	"plattr.dev/plattr/internal/providers/aws"
+	"plattr.dev/plattr/internal/providers/keycloak"
 	"plattr.dev/plattr/internal/providers/plattr"
 	"plattr.dev/plattr/internal/providers/postgresql"
 )
@@ -12,6 +13,7 @@ import (
 func Providers() map[string]func() plugin.Provider {
 	return map[string]func() plugin.Provider{
 		"aws":        aws.New,
+		"keycloak":   keycloak.New,
 		"plattr":     plattr.New,
 		"postgresql": postgresql.New,
 	}
