@@ -21,6 +21,7 @@ import (
 	"plattr.dev/plattr/cmd/plattr/dev/logs"
 	"plattr.dev/plattr/cmd/plattr/dev/status"
 	"plattr.dev/plattr/cmd/plattr/dev/stop"
+	"plattr.dev/plattr/cmd/plattr/doctorcmd"
 	"plattr.dev/plattr/cmd/plattr/env/list"
 	"plattr.dev/plattr/cmd/plattr/env/set"
 	"plattr.dev/plattr/cmd/plattr/env/unset"
@@ -65,7 +66,7 @@ func newRoot(s *cli.Session) *cobra.Command {
 	open := local.NewOpener(s)
 	add(root, groupRun, devGroup(s, open), dbGroup(s, open), redisGroup(s, open), searchGroup(s, open), envGroup(s),
 		testcmd.New(s, open))
-	add(root, groupOther, version.New(s, debug.ReadBuildInfo), completion.New(s))
+	add(root, groupOther, doctorcmd.New(s, open), version.New(s, debug.ReadBuildInfo), completion.New(s))
 	root.SetHelpCommandGroupID(groupOther)
 	return root
 }

@@ -163,7 +163,7 @@ func printError(w io.Writer, paint Paint, err error, v Verdict) {
 		rest = 0
 	}
 	for i, line := range lines[:len(lines)-rest] {
-		line = clean(line)
+		line = Clean(line)
 		if i == 0 || v.Whole {
 			fmt.Fprintln(w, paint.Red(line))
 			continue
@@ -188,9 +188,9 @@ func evidence(err error) []string {
 	return nil
 }
 
-// clean takes control characters out of text that comes from elsewhere, so
+// Clean takes control characters out of text that comes from elsewhere, so
 // that it cannot move a terminal's cursor or change its colours.
-func clean(text string) string {
+func Clean(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\t':

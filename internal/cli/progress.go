@@ -90,7 +90,7 @@ func newView(s *Session) *View {
 // makes it a root.
 func (v *View) Start(key, parent, label string) {
 	v.change(func() {
-		s := &step{parent: v.steps[parent], label: clean(label), began: v.now()}
+		s := &step{parent: v.steps[parent], label: Clean(label), began: v.now()}
 		v.steps[key] = s
 		if s.parent != nil {
 			s.parent.children = append(s.parent.children, s)
@@ -102,12 +102,12 @@ func (v *View) Start(key, parent, label string) {
 
 // Rename changes the label of a step that runs.
 func (v *View) Rename(key, label string) {
-	v.with(key, func(s *step) { s.label = clean(label) })
+	v.with(key, func(s *step) { s.label = Clean(label) })
 }
 
 // Update says what a step waits for.
 func (v *View) Update(key, text string) {
-	v.with(key, func(s *step) { s.text = clean(text) })
+	v.with(key, func(s *step) { s.text = Clean(text) })
 }
 
 // Bytes says how far a download is; total is 0 where nobody knows.
@@ -117,7 +117,7 @@ func (v *View) Bytes(key string, done, total int64) {
 
 // Remark adds what is printed behind the duration, as "24 created".
 func (v *View) Remark(key, text string) {
-	v.with(key, func(s *step) { s.after = clean(text) })
+	v.with(key, func(s *step) { s.after = Clean(text) })
 }
 
 // Done ends a step that went well. detail is what came out, as an address. A
@@ -127,7 +127,7 @@ func (v *View) Done(key, detail string, took time.Duration) {
 		if took < 0 {
 			took = v.now().Sub(s.began)
 		}
-		s.detail = clean(detail)
+		s.detail = Clean(detail)
 		v.end(s, succeeded, took)
 	})
 }
@@ -150,10 +150,10 @@ func (v *View) Event(text string) {
 }
 
 // Warn prints a line that needs attention above the tree.
-func (v *View) Warn(text string) { v.line(v.paint.Yellow("! " + clean(text))) }
+func (v *View) Warn(text string) { v.line(v.paint.Yellow("! " + Clean(text))) }
 
 // Note prints a line above the tree.
-func (v *View) Note(text string) { v.line("  " + clean(text)) }
+func (v *View) Note(text string) { v.line("  " + Clean(text)) }
 
 func (v *View) line(text string) {
 	if v.quiet {

@@ -202,7 +202,7 @@ func Table(w io.Writer, rows [][]string) {
 	for _, row := range rows {
 		cells := make([]string, len(row))
 		for i, cell := range row {
-			cells[i] = clean(cell)
+			cells[i] = Clean(cell)
 		}
 		fmt.Fprintln(t, strings.Join(cells, "\t"))
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
+	"plattr.dev/plattr/internal/engine/lock"
 	"plattr.dev/plattr/internal/engine/state"
 )
 
@@ -31,6 +32,43 @@ func (e *Engine) Types(ctx context.Context, stack string) ([]string, error) {
 	}
 	types, err := e.state.Types(ref)
 	return types, e.explain(ctx, ref, err)
+}
+
+// StaleLocks returns the stacks that are locked by a process that is gone. The next run on each takes the lock over.
+func (e *Engine) StaleLocks(context.Context) ([]string, error) {
+	refs, err := e.state.List(e.project)
+	if err != nil {
+		return nil, err
+	}
+	var stale []string
+	for _, r := range refs {
+		is, err := lock.Stale(e.state.LockDir(r))
+		if err != nil {
+			return nil, err
+		}
+		if is {
+			stale = append(stale, r.Stack)
+		}
+	}
+	return stale, nil
+}
+
+// FreeStaleLocks removes the locks of processes that are gone.
+func (e *Engine) FreeStaleLocks(ctx context.Context) error {
+	stale, err := e.StaleLocks(ctx)
+	if err != nil {
+		return err
+	}
+	for _, stack := range stale {
+		ref, err := state.ParseRef(e.project, stack)
+		if err == nil {
+			err = lock.Check(e.state.LockDir(ref))
+		}
+		if err != nil {
+			return e.explain(ctx, ref, err)
+		}
+	}
+	return nil
 }
 
 // Run is one entry of a stack's history.

@@ -27,7 +27,7 @@ func (f *finder) fromSetting(ctx context.Context, e Entry) (p Program, set bool,
 	dir := path
 	switch info, err := os.Stat(path); {
 	case err != nil:
-		return Program{}, true, fmt.Errorf("%s: %w", e.Setting, err)
+		return Program{}, true, &SettingError{e, path, err}
 	case !info.IsDir():
 		dir = filepath.Dir(path)
 	case !isExecutable(filepath.Join(dir, e.Executables[0])):
@@ -38,10 +38,27 @@ func (f *finder) fromSetting(ctx context.Context, e Entry) (p Program, set bool,
 		err = fmt.Errorf("it is version %s, plattr needs %d or later", p.Version, e.Major)
 	}
 	if err != nil {
-		return Program{}, true, fmt.Errorf("%s=%s: %w", e.Setting, path, err)
+		return Program{}, true, &SettingError{e, path, err}
 	}
 	p.Origin = e.Setting
 	return p, true, nil
+}
+
+// SettingError says that a setting names a program that cannot be used.
+type SettingError struct {
+	Entry Entry
+	Path  string
+	Err   error
+}
+
+func (e *SettingError) Error() string {
+	return fmt.Sprintf("%s=%s: %v", e.Entry.Setting, e.Path, e.Err)
+}
+func (e *SettingError) Unwrap() error { return e.Err }
+
+// Hint is the next step.
+func (e *SettingError) Hint() string {
+	return fmt.Sprintf("unset %s, or set it to %s %d or later", e.Entry.Setting, e.Entry.Title, e.Entry.Major)
 }
 
 // fromMachine looks on PATH and where systems install the program.

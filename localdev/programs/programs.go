@@ -18,6 +18,12 @@ import (
 	"plattr.dev/plattr/localdev/lockfile"
 )
 
+// Title is what people call a program of the table.
+func Title(name string) string {
+	e, _ := lookup(Table(), name)
+	return e.Title
+}
+
 // Program is a service's executable that is ready to run on this machine.
 type Program struct {
 	Name    string // as in Table
@@ -179,6 +185,9 @@ func (e *NotFoundError) Error() string {
 func (e *NotFoundError) Hint() string {
 	return fmt.Sprintf("%s, or set %s to one that you have", e.Entry.Install, e.Entry.Setting)
 }
+
+// Downloadable tells whether there is a source for this platform that may still be tried.
+func (e *NotFoundError) Downloadable() bool { return len(e.Entry.sources(e.Platform)) > 0 }
 
 // downloadClient gives up on a server that does not answer; the download itself may take as long as bytes arrive.
 func downloadClient() *http.Client {

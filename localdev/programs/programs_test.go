@@ -281,7 +281,7 @@ func TestFindOnTheMachine(t *testing.T) {
 		"SilentSetting":  {"a program without a version is not the one", "", "x", "", "says no version"},
 		"Path":           {"PATH if the major version fits", "12.7", "", "12.7", ""},
 		"OtherPath":      {"else the next source", "11.2", "", "12.1", ""},
-		"MissingSetting": {"a setting that names nothing is an error", "", "missing", "", "PLATTR_TOOL: .*no such file"},
+		"MissingSetting": {"a setting that names nothing is an error", "", "missing", "", "PLATTR_TOOL=.*no such file"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

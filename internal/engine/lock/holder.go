@@ -39,7 +39,7 @@ func (c content) alive(now time.Time) bool {
 	}
 	if c.Hostname != host || (c.Node != "" && c.Node != node()) {
 		// Another host, or a container of the same name. The stock CLI has no heartbeat: its lock is believed.
-		return c.Heartbeat.IsZero() || now.Sub(c.Heartbeat) < Stale
+		return c.Heartbeat.IsZero() || now.Sub(c.Heartbeat) < staleAge
 	}
 	if err := syscall.Kill(c.PID, 0); errors.Is(err, syscall.ESRCH) {
 		return false

@@ -3,7 +3,7 @@
 // A lock is a JSON file in the folder where the stock CLI looks for one. It holds Pulumi's fields, so that the CLI can
 // say who holds it, and ours: owner, node, process start and heartbeat. On one host taking a lock is atomic, because an
 // operating system lock on a file beside it is held for as long as the process lives; so a lock whose process is gone
-// is free at once. The lock of another host is gone when its heartbeat is older than [Stale].
+// is free at once. The lock of another host is gone when its heartbeat is older than a minute.
 package lock
 
 import (
@@ -21,8 +21,8 @@ import (
 )
 
 const (
-	// Stale is the age at which the heartbeat of another host's lock means that its process is gone.
-	Stale = 60 * time.Second
+	// staleAge is the age at which the heartbeat of another host's lock means that its process is gone.
+	staleAge = 60 * time.Second
 	// beat is how often a held lock's heartbeat is renewed.
 	beat = 15 * time.Second
 	// patience is how long [Take] looks again for a lock that is being released in this moment.
@@ -124,6 +124,20 @@ func (m *mutex) take(dir, owner string) (*Lock, error) {
 
 // Check removes the locks of dead processes and returns a [HeldError] when a live one is left.
 func Check(dir string) error { return clean(dir, "") }
+
+// Stale tells whether dir holds a lock of a process that is gone, and none of one that lives.
+func Stale(dir string) (bool, error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	if err != nil {
+		return false, fmt.Errorf("list locks: %w", err)
+	}
+	for _, f := range files {
+		if c, err := read(f); err == nil && c.alive(time.Now()) {
+			return false, nil
+		}
+	}
+	return len(files) > 0, nil
+}
 
 // Break removes every lock in dir, also of the living: `pulumi cancel`. A run of this host keeps the others of this host
 // out all the same, until it ends.
