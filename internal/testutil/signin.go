@@ -24,10 +24,24 @@ type SignIn struct {
 	// RedirectURI is one that the client allows. Nothing has to listen there.
 	RedirectURI    string
 	User, Password string
+	// Provider is the alias of the identity provider where the user has the account; empty: in the realm itself. It must be
+	// another realm.
+	Provider string
+	// Profile is what the user says at the first sign-in through a provider that does not tell: username, email, firstName
+	// and lastName.
+	Profile url.Values
 }
 
-// loginForm finds where Keycloak's login page sends the password.
-var loginForm = regexp.MustCompile(`<form[^>]*id="kc-form-login"[^>]*action="([^"]+)"`)
+var (
+	// loginForm finds where Keycloak's login page sends the password.
+	loginForm = regexp.MustCompile(`<form[^>]*id="kc-form-login"[^>]*action="([^"]+)"`)
+	// profileForm finds where the answers of a new user go.
+	profileForm = regexp.MustCompile(`<form[^>]*id="kc-idp-review-profile-form"[^>]*action="([^"]+)"`)
+	// samlForm and hidden find what a browser sends on by itself (SAML 2.0 bindings, 3.5: HTTP POST).
+	samlForm = regexp.MustCompile(`(?i)<form name="saml-post-binding"[^>]*action="([^"]+)"`)
+	markup   = regexp.MustCompile(`(?s)<(script|style).*?</(script|style)>|<[^>]*>`)
+	hidden   = regexp.MustCompile(`(?i)<input type="hidden" name="([^"]+)" value="([^"]*)"`)
+)
 
 // AccessToken signs in as a browser does, by the authorization code flow with PKCE (RFC 6749 and 7636), and returns the
 // access token.
@@ -78,28 +92,56 @@ func (s SignIn) code(ctx context.Context, client *http.Client, verifier string) 
 		"response_type": {"code"}, "client_id": {s.ClientID}, "redirect_uri": {s.RedirectURI}, "scope": {"openid"}, "state": {"x"},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"},
 	}
-	_, page, err := s.send(ctx, client, http.MethodGet, s.Issuer+"/protocol/openid-connect/auth?"+query.Encode(), nil)
+	if s.Provider != "" {
+		query.Set("kc_idp_hint", s.Provider)
+	}
+	_, page, err := s.page(ctx, client, http.MethodGet, s.Issuer+"/protocol/openid-connect/auth?"+query.Encode(), nil)
 	if err != nil {
 		return "", err
 	}
 	action := loginForm.FindStringSubmatch(page)
 	if action == nil {
-		return "", fmt.Errorf("there is no login page: %.300s", page)
+		return "", fmt.Errorf("there is no login page: %.600s", words(page))
 	}
-	res, page, err := s.send(ctx, client, http.MethodPost, html.UnescapeString(action[1]),
+	res, page, err := s.page(ctx, client, http.MethodPost, html.UnescapeString(action[1]),
 		url.Values{"username": {s.User}, "password": {s.Password}})
 	if err != nil {
 		return "", err
 	}
+	if review := profileForm.FindStringSubmatch(page); review != nil && s.Profile != nil {
+		if res, page, err = s.page(ctx, client, http.MethodPost, html.UnescapeString(review[1]), s.Profile); err != nil {
+			return "", err
+		}
+	}
 	back, err := res.Location()
 	if err != nil {
-		return "", fmt.Errorf("the login leads nowhere (%s): %.300s", res.Status, page)
+		return "", fmt.Errorf("the login leads nowhere (%s): %.600s", res.Status, words(page))
 	}
 	code := back.Query().Get("code")
 	if code == "" {
 		return "", errors.New("the login leads back without a code: " + back.String())
 	}
 	return code, nil
+}
+
+// words are what a person would read on a page.
+func words(page string) string {
+	return strings.Join(strings.Fields(html.UnescapeString(markup.ReplaceAllString(page, " "))), " ")
+}
+
+// page sends a request, and the forms that a browser would send by itself then.
+func (s SignIn) page(ctx context.Context, client *http.Client, method, to string, form url.Values) (*http.Response, string, error) {
+	for {
+		res, page, err := s.send(ctx, client, method, to, form)
+		next := samlForm.FindStringSubmatch(page)
+		if err != nil || next == nil {
+			return res, page, err
+		}
+		method, to, form = http.MethodPost, html.UnescapeString(next[1]), url.Values{}
+		for _, field := range hidden.FindAllStringSubmatch(page, -1) {
+			form.Set(html.UnescapeString(field[1]), html.UnescapeString(field[2]))
+		}
+	}
 }
 
 func (s SignIn) send(ctx context.Context, client *http.Client, method, to string, form url.Values) (*http.Response, string, error) {
