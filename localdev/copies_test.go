@@ -15,8 +15,8 @@ import (
 	"plattr.dev/plattr/operator/api/v1alpha1"
 )
 
-// whole is an application with everything that a copy has of its own.
-func whole() deploy.Application {
+// copied is an application with everything that a copy has of its own.
+func copied() deploy.Application {
 	app := shop()
 	app.Spec.Redis = &v1alpha1.RedisSpec{Enabled: true}
 	app.Spec.Search = &v1alpha1.SearchSpec{Enabled: true}
@@ -35,7 +35,7 @@ func variable(vars []deploy.Variable, name string) string {
 // TestCopy makes two copies at once, uses them, and looks at what is left of them and of the application.
 func TestCopy(t *testing.T) {
 	t.Parallel()
-	d := newDev(t, whole())
+	d := newDev(t, copied())
 	app := up(t, d)
 	c, other := copyOf(t, d), copyOf(t, d)
 	for _, name := range []string{"DATABASE_URL", "POSTGREST_URL", "REDIS_URL", "OPENSEARCH_INDEX_PREFIX", "S3_BUCKET_UPLOADS", "S3_ACCESS_KEY"} {

@@ -2,11 +2,13 @@ package localdev
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"plattr.dev/plattr/internal/deploy"
 	"plattr.dev/plattr/internal/engine"
+	"plattr.dev/plattr/internal/providers/keycloak/admin"
 	"plattr.dev/plattr/localdev/envfile"
 	"plattr.dev/plattr/localdev/scratch"
 	"plattr.dev/plattr/localdev/services"
@@ -97,7 +99,27 @@ func (d *Dev) run(ctx context.Context, r Reports, generation string, res *UpResu
 	})
 	finished()
 	res.Resources = time.Since(begun)
-	return explain(err)
+	return d.diagnose(ctx, explain(err))
+}
+
+// diagnose finds out whether a run failed because Keycloak refuses plattr: an engine's error is only text, and says it
+// for each resource anew.
+func (d *Dev) diagnose(ctx context.Context, err error) error {
+	var resource *engine.ResourceError
+	if !errors.As(err, &resource) || !d.options.Application.Spec.AuthEnabled() {
+		return err
+	}
+	status, asked := d.native.client.Status(ctx, false)
+	if asked != nil {
+		return err
+	}
+	for _, s := range status.Services {
+		var refused *admin.LoginError
+		if s.Kind == services.Keycloak && errors.As(d.native.CheckKeycloakLogin(ctx, s.Spec), &refused) {
+			return &explained{refused, "plattr doctor --fix gives it the secret that this machine keeps"}
+		}
+	}
+	return err
 }
 
 // use records which services serve the application, and returns what it needs: for what it asks for and, with

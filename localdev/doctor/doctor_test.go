@@ -2,13 +2,10 @@ package doctor
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"net"
-	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -219,48 +216,11 @@ func changeSecret(t *testing.T, n *localdev.Native, e *localdev.KeycloakEndpoint
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := http.PostForm(e.InternalURL+"/realms/master/protocol/openid-connect/token", url.Values{
-		"grant_type": {"password"}, "client_id": {"admin-cli"}, "username": {"admin"}, "password": {secrets.KeycloakAdmin},
-	})
-	if err != nil {
-		t.Fatal(err)
+	admin := testutil.NewConsole(t, e.InternalURL, "admin", secrets.KeycloakAdmin)
+	for _, client := range admin.Get("master/clients?clientId=plattr")["list"].([]any) {
+		id := fmt.Sprint(client.(map[string]any)["id"])
+		admin.Edit("master/clients/"+id, func(o map[string]any) { o["secret"] = "another-secret" })
 	}
-	defer res.Body.Close()
-	var token struct {
-		Access string `json:"access_token"`
-	}
-	if err := json.NewDecoder(res.Body).Decode(&token); err != nil || token.Access == "" {
-		t.Fatalf("log in as admin: %v %s", err, res.Status)
-	}
-	ask := func(method, path string, body string, out any) {
-		req, err := http.NewRequestWithContext(t.Context(), method, e.InternalURL+"/admin/realms/master"+path, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Authorization", "Bearer "+token.Access)
-		req.Header.Set("Content-Type", "application/json")
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		if res.StatusCode/100 != 2 {
-			t.Fatalf("%s %s: %s", method, path, res.Status)
-		}
-		if out != nil {
-			if err := json.NewDecoder(res.Body).Decode(out); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	var clients []map[string]any
-	ask(http.MethodGet, "/clients?clientId=plattr", "", &clients)
-	clients[0]["secret"] = "another-secret"
-	raw, err := json.Marshal(clients[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	ask(http.MethodPut, "/clients/"+fmt.Sprint(clients[0]["id"]), string(raw), nil)
 }
 
 func killSupervisor(t *testing.T, n *localdev.Native) {

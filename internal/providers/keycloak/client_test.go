@@ -31,7 +31,7 @@ func TestClientSecret(t *testing.T) {
 	withSecret := merged(in, props{"clientSecret": "planted-secret"})
 	change(t, client, withSecret)
 	same(t, client, withSecret)
-	status, _ := hand.form(realm, url.Values{
+	status, _ := hand.Form(realm, url.Values{
 		"grant_type": {"client_credentials"}, "client_id": {"shop"}, "client_secret": {"planted-secret"},
 	})
 	if status != http.StatusOK || !client.Outputs["clientSecret"].IsSecret() {
@@ -59,7 +59,7 @@ func TestRootURL(t *testing.T) {
 	in := props{"realmId": realm, "clientId": "shop", "accessType": "PUBLIC", "rootUrl": "https://shop.example.org"}
 	client := p.MustCreate(t, clientToken, in)
 	same(t, client, in)
-	o := hand.get(realm + "/clients/" + string(client.ID))
+	o := hand.Get(realm + "/clients/" + string(client.ID))
 	if len(o["redirectUris"].([]any)) != 0 || len(o["webOrigins"].([]any)) != 0 || o["adminUrl"] == "https://shop.example.org" {
 		t.Errorf("redirects %v, origins %v, admin URL %v", o["redirectUris"], o["webOrigins"], o["adminUrl"])
 	}
@@ -95,7 +95,7 @@ func TestClientUpdateLeavesMappers(t *testing.T) {
 		})
 	}
 	for _, name := range made {
-		if hand.count(path+"/protocol-mappers/models", "name", name) != 1 {
+		if hand.Count(path+"/protocol-mappers/models", "name", name) != 1 {
 			t.Errorf("mapper %s is gone", name)
 		}
 	}
@@ -114,7 +114,7 @@ func TestToken(t *testing.T) {
 	p.MustCreate(t, claimToken, merged(on, props{"name": "claim", "claimName": "role", "claimValue": "shop_user"}))
 	p.MustCreate(t, audToken, merged(on, props{"name": "audience", "includedCustomAudience": "https://api.example.org"}))
 	p.MustCreate(t, scopesToken, merged(on, props{"defaultScopes": []any{"basic"}}))
-	_, answer := hand.form(realm, url.Values{
+	_, answer := hand.Form(realm, url.Values{
 		"grant_type": {"client_credentials"}, "client_id": {"shop"}, "client_secret": {"planted"},
 	})
 	token, _ := answer["access_token"].(string)
@@ -143,7 +143,7 @@ func TestDefaultScopes(t *testing.T) {
 	client := newClient(t, p, realm)
 	path := realm + "/clients/" + string(client.ID)
 	ids := map[string]string{}
-	for _, e := range hand.get(realm + "/client-scopes")["list"].([]any) {
+	for _, e := range hand.Get(realm + "/client-scopes")["list"].([]any) {
 		ids[e.(props)["name"].(string)] = e.(props)["id"].(string)
 	}
 	in := props{"realmId": realm, "clientId": string(client.ID), "defaultScopes": []any{"profile", "email", "basic", "phone"}}
@@ -157,12 +157,12 @@ func TestDefaultScopes(t *testing.T) {
 	imported.Inputs, imported.Outputs = nil, nil
 	same(t, &imported, in)
 
-	hand.must(http.MethodDelete, path+"/default-client-scopes/"+ids["email"], nil)
+	hand.Must(http.MethodDelete, path+"/default-client-scopes/"+ids["email"], nil)
 	same(t, scopes, in, "defaultScopes")
-	hand.must(http.MethodPut, path+"/default-client-scopes/"+ids["roles"], nil)
+	hand.Must(http.MethodPut, path+"/default-client-scopes/"+ids["roles"], nil)
 	change(t, scopes, in)
 	same(t, scopes, in)
-	hand.must(http.MethodPut, path+"/default-client-scopes/"+ids["roles"], nil)
+	hand.Must(http.MethodPut, path+"/default-client-scopes/"+ids["roles"], nil)
 	same(t, scopes, in, "defaultScopes")
 	change(t, scopes, in)
 
@@ -183,7 +183,7 @@ func TestDefaultScopes(t *testing.T) {
 	_, err = newProvider(t, k, "theirs").Create(t, scopesToken, none)
 	wantErr(t, err, "belongs to another stack (plattr/mine)")
 	remove(t, scopes)
-	if got := hand.get(path)["defaultClientScopes"].([]any); !slices.Equal(got, []any{"service_account"}) {
+	if got := hand.Get(path)["defaultClientScopes"].([]any); !slices.Equal(got, []any{"service_account"}) {
 		t.Errorf("after delete the client has %v", got)
 	}
 	change(t, scopes, in)

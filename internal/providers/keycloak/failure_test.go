@@ -67,7 +67,7 @@ func TestLostAnswers(t *testing.T) {
 					through := testutil.NewProvider(t, New(), "mine", bad.through(k))
 					r, err := through.Create(t, th.token, th.in)
 					wantErr(t, err)
-					if n := hand.count(th.path, th.key, th.value); n != 1 {
+					if n := hand.Count(th.path, th.key, th.value); n != 1 {
 						t.Fatalf("%s: there are %d", method, n)
 					}
 					if other := changedBit(th.token, th.in); other != nil {
@@ -75,7 +75,7 @@ func TestLostAnswers(t *testing.T) {
 						same(t, r, other)
 					}
 					remove(t, r)
-					if n := hand.count(th.path, th.key, th.value); n != 0 {
+					if n := hand.Count(th.path, th.key, th.value); n != 0 {
 						t.Fatalf("%s: after delete there are %d", method, n)
 					}
 				}
@@ -202,7 +202,7 @@ func TestManyAtOnce(t *testing.T) {
 	close(made)
 	maps.Copy(one, everything(realm, client, "thing-7"))
 	for kind, th := range one {
-		if n := hand.count(th.path, th.key, th.value); n != 1 {
+		if n := hand.Count(th.path, th.key, th.value); n != 1 {
 			t.Errorf("%s: there are %d of %s", kind, n, th.value)
 		}
 	}
@@ -215,7 +215,7 @@ func TestManyAtOnce(t *testing.T) {
 	}
 	all.Wait()
 	for kind, th := range one {
-		if n := hand.count(th.path, th.key, th.value); n != 0 {
+		if n := hand.Count(th.path, th.key, th.value); n != 0 {
 			t.Errorf("%s: there are %d of %s after delete", kind, n, th.value)
 		}
 	}
@@ -242,10 +242,10 @@ func TestMapperOnce(t *testing.T) {
 			})
 		}
 		all.Wait()
-		if n := hand.count(path, "name", name); n != 1 {
+		if n := hand.Count(path, "name", name); n != 1 {
 			t.Fatalf("there are %d of %s", n, name)
 		}
 	}
 	// Keycloak fails to change a client that has two mappers of one name.
-	hand.edit(realm+"/clients/"+client, func(o props) { o["description"] = "x" })
+	hand.Edit(realm+"/clients/"+client, func(o props) { o["description"] = "x" })
 }

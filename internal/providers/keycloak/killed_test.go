@@ -61,7 +61,7 @@ func TestServerKilled(t *testing.T) {
 				if kind == "Role" {
 					want = 0
 				}
-				if n := hand.count(th.path, th.key, th.value); n != want {
+				if n := hand.Count(th.path, th.key, th.value); n != want {
 					t.Errorf("there are %d of %s %s, want %d", n, kind, th.value, want)
 				}
 			}

@@ -14,7 +14,7 @@ import (
 
 // at is where a life cycle happens.
 type at struct {
-	person *person
+	person *testutil.Console
 	// thing is what lives, once it does.
 	thing *testutil.Resource
 	// client and scope are UUIDs.
@@ -93,8 +93,8 @@ func runLifecycle(t *testing.T, k *testutil.KeycloakServer, p *testutil.Provider
 	}
 	same(t, adopted, changed)
 	w.thing = adopted
-	if path, key, value := tc.list(w); w.person.count(path, key, value) != 1 {
-		t.Errorf("%s has %d of %s", path, w.person.count(path, key, value), value)
+	if path, key, value := tc.list(w); w.person.Count(path, key, value) != 1 {
+		t.Errorf("%s has %d of %s", path, w.person.Count(path, key, value), value)
 	}
 	for _, next := range []props{in, minimal, in} { // what is taken back goes, what is added comes
 		change(t, adopted, next)
@@ -105,7 +105,7 @@ func runLifecycle(t *testing.T, k *testutil.KeycloakServer, p *testutil.Provider
 			t.Errorf("a new %s is %q, want a replacement", input, got)
 		}
 	}
-	w.person.edit(tc.path(w), tc.drift)
+	w.person.Edit(tc.path(w), tc.drift)
 	same(t, adopted, in, tc.wantDrift...)
 	change(t, adopted, in)
 	same(t, adopted, in)
@@ -120,7 +120,7 @@ func runLifecycle(t *testing.T, k *testutil.KeycloakServer, p *testutil.Provider
 	}
 	vanish := p.MustCreate(t, tc.token, in)
 	w.thing = vanish
-	w.person.must(http.MethodDelete, tc.path(w), nil)
+	w.person.Must(http.MethodDelete, tc.path(w), nil)
 	if vanish.Refresh() {
 		t.Error("what a person deleted was read")
 	}
@@ -139,8 +139,8 @@ func foreign(t *testing.T, k *testutil.KeycloakServer, tc lifecycle, w at) {
 	}
 	mine := newProvider(t, k, "mine")
 	for owner, want := range map[string]string{"plattr/theirs": ofTheirStack, "": byAPerson} {
-		w.person.edit(tc.path(w), func(o props) { tc.mark(o, owner) })
-		before := w.person.get(tc.path(w))
+		w.person.Edit(tc.path(w), func(o props) { tc.mark(o, owner) })
+		before := w.person.Get(tc.path(w))
 		_, err := mine.Create(t, tc.token, in)
 		wantErr(t, err, want)
 		wantErr(t, w.thing.Update(in), want)
@@ -149,9 +149,9 @@ func foreign(t *testing.T, k *testutil.KeycloakServer, tc lifecycle, w at) {
 			t.Errorf("a thing of %q was read as ours", owner)
 		}
 		remove(t, w.thing)
-		unchanged(t, before, w.person.get(tc.path(w)))
+		unchanged(t, before, w.person.Get(tc.path(w)))
 	}
-	w.person.edit(tc.path(w), func(o props) { tc.mark(o, "plattr/mine") })
+	w.person.Edit(tc.path(w), func(o props) { tc.mark(o, "plattr/mine") })
 }
 
 // unchanged compares two readings. The order of lists is the server's mood.

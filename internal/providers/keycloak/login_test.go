@@ -108,7 +108,7 @@ func TestForbidden(t *testing.T) {
 	k := testutil.Keycloak(t)
 	realm := testutil.Unique("realm")
 	dropRealm(t, k, realm)
-	newPerson(t, k).must(http.MethodPost, "", props{
+	newPerson(t, k).Must(http.MethodPost, "", props{
 		"realm": realm, "enabled": true, "attributes": props{markKey: "plattr/mine"},
 		"clients": []any{
 			props{"clientId": "viewer", "secret": "planted", "serviceAccountsEnabled": true, "publicClient": false},

@@ -72,7 +72,7 @@ func TestRealmLifecycle(t *testing.T) {
 	if got := realm.Diff(merged(in, props{"internalId": "other"})); !slices.Equal(got, want) {
 		t.Errorf("a new internal ID is %q, want %q", got, want)
 	}
-	hand.edit(name, func(o props) {
+	hand.Edit(name, func(o props) {
 		o["accessTokenLifespan"], o["sslRequired"], o["bruteForceProtected"], o["passwordPolicy"] = 61, "all", false, ""
 		sub(o, "attributes")["one"] = "by hand"
 		sub(o, "browserSecurityHeaders")["xFrameOptions"] = "ALLOW"
@@ -85,7 +85,7 @@ func TestRealmLifecycle(t *testing.T) {
 		t.Error("still there after delete")
 	}
 	remove(t, realm)
-	if n := hand.count("master/clients", "clientId", name+"-realm"); n != 0 {
+	if n := hand.Count("master/clients", "clientId", name+"-realm"); n != 0 {
 		t.Errorf("the realm left %d clients in the master realm", n)
 	}
 }
@@ -97,24 +97,24 @@ func TestRealmOwnership(t *testing.T) {
 	name := testutil.Unique("realm")
 	in := props{"realm": name}
 	dropRealm(t, k, name)
-	hand.must(http.MethodPost, "", props{"realm": name, "enabled": true})
+	hand.Must(http.MethodPost, "", props{"realm": name, "enabled": true})
 	for owner, want := range map[any]string{nil: byAPerson, "plattr/theirs": ofTheirStack} {
-		hand.edit(name, func(o props) { sub(o, "attributes")[markKey] = owner })
-		before := hand.get(name)
+		hand.Edit(name, func(o props) { sub(o, "attributes")[markKey] = owner })
+		before := hand.Get(name)
 		_, err := mine.Create(t, realmToken, in)
 		wantErr(t, err, "realm "+name, want)
 		_, err = mine.Create(t, userToken, props{"realmId": name, "username": "somebody"})
 		wantErr(t, err, "realm "+name, want)
-		unchanged(t, before, hand.get(name))
+		unchanged(t, before, hand.Get(name))
 	}
-	hand.edit(name, func(o props) { sub(o, "attributes")[markKey] = "plattr/mine" })
+	hand.Edit(name, func(o props) { sub(o, "attributes")[markKey] = "plattr/mine" })
 	realm := mine.MustCreate(t, realmToken, in) // the person gave it to the stack
 	user := mine.MustCreate(t, userToken, props{"realmId": name, "username": "somebody"})
-	hand.edit(name, func(o props) { delete(sub(o, "attributes"), markKey) })
+	hand.Edit(name, func(o props) { delete(sub(o, "attributes"), markKey) })
 	wantErr(t, realm.Update(in), byAPerson)
 	remove(t, user)
 	remove(t, realm)
-	if hand.count(name+"/users", "username", "somebody") != 1 {
+	if hand.Count(name+"/users", "username", "somebody") != 1 {
 		t.Error("the user of a realm that is not ours any more was deleted")
 	}
 	if realm.Refresh() || user.Refresh() {
@@ -134,7 +134,7 @@ func TestMaster(t *testing.T) {
 
 	own := testutil.Unique("realm") // a realm in which an administrator of its own lives
 	dropRealm(t, k, own)
-	hand.must(http.MethodPost, "", props{
+	hand.Must(http.MethodPost, "", props{
 		"realm": own, "enabled": true, "attributes": props{markKey: "plattr/mine"},
 		"clients": []any{props{"clientId": "admin", "secret": "planted", "serviceAccountsEnabled": true, "publicClient": false}},
 		"users": []any{props{
@@ -169,8 +169,8 @@ func TestRealmParts(t *testing.T) {
 	dropRealm(t, k, name)
 	in := props{"realm": name, "attributes": props{"one": "1", "two": "2"}}
 	realm := p.MustCreate(t, realmToken, in)
-	before := hand.get(name)
-	hand.edit(name, func(o props) {
+	before := hand.Get(name)
+	hand.Edit(name, func(o props) {
 		o["bruteForceProtected"], o["failureFactor"], o["smtpServer"] = true, 9, props{"host": "mail.example.org", "from": "a@example.org", "password": "kept", "user": "u", "auth": "true"}
 		o["loginWithEmailAllowed"], o["accessTokenLifespan"] = true, 77
 		sub(o, "attributes")["theirs"] = "by hand"
@@ -180,7 +180,7 @@ func TestRealmParts(t *testing.T) {
 	in = props{"realm": name, "displayName": "Shop", "attributes": props{"one": "1"}}
 	change(t, realm, in)
 	same(t, realm, in)
-	after := hand.get(name)
+	after := hand.Get(name)
 	kept := props{"bruteForceProtected": true, "failureFactor": 9.0, "loginWithEmailAllowed": true, "accessTokenLifespan": 77.0}
 	for key, want := range kept {
 		if after[key] != want {
@@ -204,7 +204,7 @@ func TestRealmParts(t *testing.T) {
 	same(t, realm, defended)
 	change(t, realm, in)
 	same(t, realm, in)
-	after = hand.get(name)
+	after = hand.Get(name)
 	if sub(after, "browserSecurityHeaders")["xFrameOptions"] != sub(before, "browserSecurityHeaders")["xFrameOptions"] || after["bruteForceProtected"] != false {
 		t.Errorf("defenses that were taken back are %v, %v", after["browserSecurityHeaders"], after["bruteForceProtected"])
 	}

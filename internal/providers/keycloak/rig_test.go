@@ -1,13 +1,8 @@
 package keycloak
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
-	"io"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -69,7 +64,7 @@ func newRealm(t testing.TB, k *testutil.KeycloakServer, p *testutil.Provider) st
 
 func dropRealm(t testing.TB, k *testutil.KeycloakServer, name string) {
 	t.Helper()
-	t.Cleanup(func() { newPerson(t, k).send(http.MethodDelete, name, nil) })
+	t.Cleanup(func() { newPerson(t, k).Send(http.MethodDelete, name, nil) })
 }
 
 func newClient(t testing.TB, p *testutil.Provider, realm string) *testutil.Resource {
@@ -127,123 +122,10 @@ func wantErr(t testing.TB, err error, fragments ...string) {
 	}
 }
 
-// person is who works with the admin API by hand: the eyes of the tests, and the hands that change things.
-type person struct {
-	t     testing.TB
-	k     *testutil.KeycloakServer
-	token string
-}
-
-func newPerson(t testing.TB, k *testutil.KeycloakServer) *person {
+// newPerson is who works with the admin API by hand: the eyes of the tests, and the hands that change things.
+func newPerson(t testing.TB, k *testutil.KeycloakServer) *testutil.Console {
 	t.Helper()
-	p := &person{t: t, k: k}
-	p.logInAgain()
-	return p
-}
-
-func (p *person) logInAgain() {
-	p.t.Helper()
-	_, answer := p.form("master", url.Values{
-		"grant_type": {"password"}, "client_id": {"admin-cli"}, "username": {p.k.Admin}, "password": {p.k.AdminPassword},
-	})
-	p.token, _ = answer["access_token"].(string)
-}
-
-// form posts to a realm's token endpoint.
-func (p *person) form(realm string, form url.Values) (int, props) {
-	p.t.Helper()
-	return p.do(http.MethodPost, p.k.URL+"/realms/"+url.PathEscape(realm)+"/protocol/openid-connect/token",
-		"application/x-www-form-urlencoded", []byte(form.Encode()))
-}
-
-// logIn says whether a user gets a token by a public client with direct access.
-func (p *person) logIn(realm, client, user, password string) bool {
-	p.t.Helper()
-	status, _ := p.form(realm, url.Values{
-		"grant_type": {"password"}, "client_id": {client}, "username": {user}, "password": {password},
-	})
-	return status == http.StatusOK
-}
-
-// send calls the admin API below /admin/realms and returns the status and the answer; a list is under "list".
-func (p *person) send(method, path string, body any) (int, props) {
-	p.t.Helper()
-	raw, err := json.Marshal(body)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	if body == nil {
-		raw = nil
-	}
-	status, out := p.do(method, p.k.URL+"/admin/realms/"+path, "application/json", raw)
-	if status == http.StatusUnauthorized { // a token lasts a minute, a test on a busy machine may last longer
-		p.logInAgain()
-		return p.do(method, p.k.URL+"/admin/realms/"+path, "application/json", raw)
-	}
-	return status, out
-}
-
-func (p *person) do(method, address, contentType string, body []byte) (int, props) {
-	p.t.Helper()
-	req, err := http.NewRequestWithContext(context.WithoutCancel(p.t.Context()), method, address, bytes.NewReader(body))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", contentType)
-	req.Header.Set("Authorization", "Bearer "+p.token)
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		p.t.Logf("%s %s: %v", method, address, err) // a server that was killed for good, at the end of a test
-		return 0, nil
-	}
-	defer res.Body.Close()
-	raw, _ := io.ReadAll(res.Body)
-	var answer any
-	_ = json.Unmarshal(raw, &answer)
-	if list, ok := answer.([]any); ok {
-		return res.StatusCode, props{"list": list}
-	}
-	out, _ := answer.(props)
-	return res.StatusCode, out
-}
-
-// get is what is there now.
-func (p *person) get(path string) props {
-	p.t.Helper()
-	status, out := p.send(http.MethodGet, path, nil)
-	if status != http.StatusOK {
-		p.t.Fatalf("GET %s: %d %v", path, status, out)
-	}
-	return out
-}
-
-// edit changes what is at a path, as the console does.
-func (p *person) edit(path string, change func(o props)) {
-	p.t.Helper()
-	o := p.get(path)
-	change(o)
-	p.must(http.MethodPut, path, o)
-}
-
-func (p *person) must(method, path string, body any) props {
-	p.t.Helper()
-	status, out := p.send(method, path, body)
-	if status >= http.StatusMultipleChoices {
-		p.t.Fatalf("%s %s: %d %v", method, path, status, out)
-	}
-	return out
-}
-
-// count is the number of things in a list that have a value under a key.
-func (p *person) count(path, key, value string) int {
-	p.t.Helper()
-	n := 0
-	for _, e := range p.get(path)["list"].([]any) {
-		if e.(props)[key] == value {
-			n++
-		}
-	}
-	return n
+	return testutil.NewConsole(t, k.URL, k.Admin, k.AdminPassword)
 }
 
 // sub is an object within a representation.

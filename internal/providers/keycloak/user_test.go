@@ -32,7 +32,7 @@ func TestUnicodeUsers(t *testing.T) {
 		}
 		user := p.MustCreate(t, userToken, in)
 		same(t, user, in)
-		if !hand.logIn(realm, "cli", name, "pä ss😀"+first) {
+		if !hand.LogIn(realm, "cli", name, "pä ss😀"+first) {
 			t.Errorf("user %q cannot log in", name)
 		}
 		if again := p.MustCreate(t, userToken, in); again.ID != user.ID {
@@ -71,13 +71,13 @@ func TestInitialPassword(t *testing.T) {
 	}
 	logsIn := func(password string, want bool) {
 		t.Helper()
-		if hand.logIn(realm, "cli", "anna", password) != want {
+		if hand.LogIn(realm, "cli", "anna", password) != want {
 			t.Errorf("log in with %q: %t, want %t", password, !want, want)
 		}
 	}
 	logsIn("one", true)
 	path := realm + "/users/" + string(user.ID)
-	hand.must(http.MethodPut, path+"/reset-password", props{"type": "password", "value": "hers"})
+	hand.Must(http.MethodPut, path+"/reset-password", props{"type": "password", "value": "hers"})
 	same(t, user, in("one", false))
 	change(t, user, merged(in("one", false), props{"firstName": "Anna"}))
 	logsIn("hers", true) // a change of something else leaves her password alone
@@ -85,16 +85,16 @@ func TestInitialPassword(t *testing.T) {
 	change(t, user, in("two", false))
 	logsIn("two", true)
 	change(t, user, in("three", true))
-	if actions := hand.get(path)["requiredActions"].([]any); !slices.Equal(actions, []any{"UPDATE_PASSWORD"}) {
+	if actions := hand.Get(path)["requiredActions"].([]any); !slices.Equal(actions, []any{"UPDATE_PASSWORD"}) {
 		t.Errorf("with a temporary password she must %v", actions)
 	}
 	change(t, user, merged(in("three", true), props{"firstName": "Anna"}))
-	if actions := hand.get(path)["requiredActions"].([]any); len(actions) != 1 {
+	if actions := hand.Get(path)["requiredActions"].([]any); len(actions) != 1 {
 		t.Error("a change of something else took back what she must do")
 	}
 	p.MustCreate(t, userToken, in("four", false)) // after a killed run
 	logsIn("four", true)
-	hand.edit(realm, func(o props) { o["passwordPolicy"] = "length(8)" })
+	hand.Edit(realm, func(o props) { o["passwordPolicy"] = "length(8)" })
 	wantErr(t, user.Update(in("planted", false)), "set the password of user", "Invalid password: minimum length 8.")
 }
 
@@ -107,16 +107,16 @@ func TestUserAttributes(t *testing.T) {
 	in := props{"realmId": realm, "username": "anna", "attributes": props{"phone": "1##2", "number": 7}}
 	_, err := p.Create(t, userToken, in)
 	wantErr(t, err, "user anna: Keycloak dropped the attribute number, which the user profile of realm "+realm)
-	hand.edit(realm+"/users/profile", func(o props) { o["unmanagedAttributePolicy"] = "ENABLED" })
+	hand.Edit(realm+"/users/profile", func(o props) { o["unmanagedAttributePolicy"] = "ENABLED" })
 	user := p.MustCreate(t, userToken, in)
 	same(t, user, in)
 	path := realm + "/users/" + string(user.ID)
-	hand.edit(path, func(o props) {
+	hand.Edit(path, func(o props) {
 		sub(o, "attributes")["phone"], sub(o, "attributes")["hers"] = []any{"3"}, []any{"x"}
 	})
 	same(t, user, in, "attributes")
 	change(t, user, merged(in, props{"attributes": props{"number": 8}}))
-	attributes := sub(hand.get(path), "attributes")
+	attributes := sub(hand.Get(path), "attributes")
 	if attributes["phone"] != nil || attributes["hers"] == nil || attributes["number"].([]any)[0] != "8" {
 		t.Errorf("attributes are %v", attributes)
 	}
