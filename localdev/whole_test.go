@@ -2,8 +2,12 @@ package localdev
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -310,4 +314,47 @@ func wrongPassword(t *testing.T, n *Native, d *Dev, res UpResult) {
 	if again := up(t, d); again.Changed() {
 		t.Errorf("after the mending %v change", again.Changes)
 	}
+}
+
+// TestAFullDiskOfEverything: a run fails with one clear line, and the next one after there is room finishes the job, with
+// running servers and with stopped ones.
+func TestAFullDiskOfEverything(t *testing.T) {
+	t.Parallel()
+	dir := mount(t, "300m")
+	n := nativeAt(t, filepath.Join(dir, "state"))
+	d := devAt(t, n.state.Path, t.TempDir(), whole("shop"))
+	up(t, d)
+	app := whole("shop")
+	app.Spec.Auth.RedirectPaths = []string{"/second/callback"}
+	changed := devAt(t, n.state.Path, d.options.Dir, app)
+
+	free := fill(t, dir)
+	_, err := changed.Up(t.Context(), Reports{})
+	checkFault(t, err, "no space left", "make room")
+	free()
+	up(t, changed)
+	if err := n.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	free = fill(t, dir)
+	_, err = d.Up(t.Context(), Reports{})
+	checkFault(t, err, "", "make room")
+	free()
+	mustSignIn(t, demo(up(t, d)))
+	if again := up(t, d); again.Changed() {
+		t.Errorf("then %v change, drift %v", again.Changes, again.Drift)
+	}
+}
+
+// fill takes all the room of a disk.
+func fill(t testing.TB, dir string) (free func()) {
+	t.Helper()
+	f, err := os.Create(filepath.Join(dir, "fill"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(f, rand.Reader); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("the disk is not full: %v", err)
+	}
+	return func() { _ = f.Close(); _ = os.Remove(f.Name()) }
 }
