@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"plattr.dev/plattr/internal/providers/plattr/redisclient"
 	"plattr.dev/plattr/localdev/process"
 )
 
@@ -58,7 +59,7 @@ func TestEveryService(t *testing.T) {
 
 func redisClient(t testing.TB, e *RedisEndpoint) *redis.Client {
 	t.Helper()
-	c := redis.NewClient(&redis.Options{Addr: fmt.Sprintf("%s:%d", e.Host, e.Port), Username: e.Admin, Password: e.Password, MaxRetries: -1})
+	c := redisclient.New(fmt.Sprintf("%s:%d", e.Host, e.Port), e.Admin, e.Password, 10*time.Second)
 	t.Cleanup(func() { _ = c.Close() })
 	return c
 }

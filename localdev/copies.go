@@ -107,6 +107,9 @@ func (d *Dev) asItIs(ctx context.Context, r Reports) (res UpResult, ok bool, err
 	if res.Connections, ok, err = d.deployer.Current(ctx, app, platform); err != nil || !ok {
 		return res, false, explain(err)
 	}
+	if err := d.settleScratch(ctx, res.Endpoints); err != nil { // a killed run may have left the database closed
+		return res, false, err
+	}
 	if res.RestURL, err = d.ensureREST(ctx, res.Connections, r.Services); err != nil {
 		return res, false, err
 	}

@@ -8,10 +8,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"plattr.dev/plattr/internal/deploy"
+	"plattr.dev/plattr/internal/providers/plattr/redisclient"
 	"plattr.dev/plattr/operator/api/v1alpha1"
 )
 
@@ -56,11 +58,10 @@ func TestCopy(t *testing.T) {
 		t.Errorf("what is made in the copy is in the application: %t, %v", there, err)
 	}
 	set := func(vars []deploy.Variable, value string) *redis.Client {
-		o, err := redis.ParseURL(variable(vars, "REDIS_URL"))
+		client, err := redisclient.Parse(variable(vars, "REDIS_URL"), 10*time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}
-		client := redis.NewClient(o)
 		t.Cleanup(func() { _ = client.Close() })
 		if err := client.Set(t.Context(), "k", value, 0).Err(); err != nil {
 			t.Fatal(err)

@@ -8,11 +8,9 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
-
 	"plattr.dev/plattr/internal/deploy"
 	"plattr.dev/plattr/internal/providers/plattr/opensearch"
+	"plattr.dev/plattr/internal/providers/plattr/redisclient"
 )
 
 // ErrNoRedis says that the application asks for no Redis, ErrNoSearch that it asks for no search.
@@ -38,12 +36,8 @@ func (d *Dev) ResetRedis(ctx context.Context, r Reports) (keys int64, err error)
 	if err != nil {
 		return 0, err
 	}
-	client := redis.NewClient(&redis.Options{
-		Addr: net.JoinHostPort(e.Redis.Host, strconv.Itoa(e.Redis.Port)), Username: e.Redis.Admin, Password: e.Redis.Password,
-		PoolSize: 1, MaxRetries: -1, DialerRetries: 1, DisableIdentity: true, Protocol: 2, ReadTimeout: resetTimeout,
-		ContextTimeoutEnabled:    true,
-		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}, // else it prints
-	})
+	address := net.JoinHostPort(e.Redis.Host, strconv.Itoa(e.Redis.Port))
+	client := redisclient.New(address, e.Redis.Admin, e.Redis.Password, resetTimeout)
 	defer client.Close() //nolint:errcheck // nothing is buffered
 	keys, err = client.DBSize(ctx).Result()
 	if err == nil {

@@ -211,6 +211,15 @@ func TestDevDatabase(t *testing.T) {
 	if res := up(t, d); res.Changed() {
 		t.Errorf("a reset shows as a change: %v, drift %v", res.Changes, res.Drift)
 	}
+	// The template's objects belong to the roles of the REST API, which go when that does.
+	less := shop()
+	less.Spec.Database.Rest.Enabled = false
+	without := devAt(t, d.native.state.Path, project, less)
+	up(t, without)
+	if res := up(t, without); res.Changed() {
+		t.Errorf("without REST a second run changes %v", res.Changes)
+	}
+	up(t, d)
 	after, err := d.Rotate(t.Context(), Reports{})
 	if err != nil {
 		t.Fatal(err)

@@ -173,7 +173,15 @@ func (d *Dev) settleScratch(ctx context.Context, e Endpoints) error {
 		return nil
 	}
 	o := d.scratchOptions(e)
-	if d.options.Application.Spec.DatabaseEnabled() {
+	keep := d.options.Application.Spec.DatabaseEnabled()
+	if keep && !d.options.Application.Spec.RestEnabled() {
+		c, err := d.deployer.Connections(ctx, d.options.Application, deploy.Platform{Target: d.target})
+		if err != nil && !errors.Is(err, engine.ErrStackNotFound) {
+			return explain(err)
+		}
+		keep = c.RestURL == "" // else the roles of the REST API go in this run
+	}
+	if keep {
 		return explain(scratch.Recover(ctx, o))
 	}
 	return explain(scratch.Remove(ctx, o))

@@ -77,10 +77,20 @@ func (n *Native) removeService(ctx context.Context, name string) error {
 	if _, err := os.Stat(n.state.Join("services", name)); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if _, err := n.client.Start(ctx); err != nil { // also where it was killed: it adopts what still runs
-		return explain(err)
+	return explain(n.remove(ctx, name))
+}
+
+// remove has the supervisor end services. Where it was killed, also just now, a new one adopts what still runs.
+func (n *Native) remove(ctx context.Context, names ...string) error {
+	const attempts = 3
+	for i := 1; ; i++ {
+		if _, err := n.client.Start(ctx); err != nil {
+			return err
+		}
+		if err := n.client.Remove(ctx, names...); i == attempts || !errors.Is(err, supervisor.ErrNotRunning) {
+			return err
+		}
 	}
-	return explain(n.client.Remove(ctx, name))
 }
 
 // stopUnused ends the shared services that serve no application any more. Their data stay. The lock keeps an application
@@ -117,7 +127,7 @@ func (n *Native) stopUnused(ctx context.Context) error {
 	if len(unused) == 0 {
 		return nil
 	}
-	return explain(n.client.Remove(ctx, unused...))
+	return explain(n.remove(ctx, unused...))
 }
 
 func (n *Native) forgetPorts(ctx context.Context, app string) error {

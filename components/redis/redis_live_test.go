@@ -4,13 +4,14 @@ import (
 	"context"
 	"net/url"
 	"testing"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	goredis "github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"plattr.dev/plattr/components/redis"
 	"plattr.dev/plattr/internal/providers/plattr"
+	"plattr.dev/plattr/internal/providers/plattr/redisclient"
 	"plattr.dev/plattr/internal/testutil"
 )
 
@@ -38,12 +39,10 @@ func apply(t *testing.T, s *testutil.RedisServer, user string) (*testutil.Applie
 // connect logs in as an application does.
 func connect(t *testing.T, at string) *goredis.Client {
 	t.Helper()
-	o, err := goredis.ParseURL(at)
+	c, err := redisclient.Parse(at, 10*time.Second)
 	if err != nil {
-		t.Fatal("the URL is none")
+		t.Fatal(err)
 	}
-	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled} // else it prints
-	c := goredis.NewClient(o)
 	t.Cleanup(func() { _ = c.Close() })
 	return c
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"testing"
+	"time"
 )
 
 // Console is a person who works with Keycloak's admin API by hand: the eyes of tests, and the hands that change things.
@@ -24,12 +25,17 @@ func NewConsole(t testing.TB, url, user, password string) *Console {
 	return p
 }
 
+// logInAgain waits for a server whose database was killed.
 func (p *Console) logInAgain() {
 	p.t.Helper()
-	_, answer := p.Form("master", url.Values{
-		"grant_type": {"password"}, "client_id": {"admin-cli"}, "username": {p.user}, "password": {p.password},
-	})
-	p.token, _ = answer["access_token"].(string)
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		status, answer := p.Form("master", url.Values{
+			"grant_type": {"password"}, "client_id": {"admin-cli"}, "username": {p.user}, "password": {p.password},
+		})
+		if p.token, _ = answer["access_token"].(string); status != http.StatusInternalServerError {
+			return
+		}
+	}
 }
 
 // Form posts to a realm's token endpoint.

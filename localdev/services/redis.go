@@ -12,12 +12,14 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
-	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
-
+	"plattr.dev/plattr/internal/providers/plattr/redisclient"
 	"plattr.dev/plattr/localdev/ports"
 )
+
+// pingTimeout bounds one question whether Redis is ready.
+const pingTimeout = 5 * time.Second
 
 // RedisAdmin is plattr's own user in every application's Redis; it makes the application's.
 const RedisAdmin = "plattr"
@@ -86,11 +88,7 @@ func readyRedis(ctx context.Context, p Place, s Spec) error {
 	if err != nil {
 		return err
 	}
-	client := redis.NewClient(&redis.Options{
-		Addr: s.Address(ports.Redis), Username: RedisAdmin, Password: secrets.RedisAdmin, PoolSize: 1, MaxRetries: -1,
-		DisableIdentity: true, Protocol: 2, DialerRetries: 1,
-		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}, // else it prints
-	})
+	client := redisclient.New(s.Address(ports.Redis), RedisAdmin, secrets.RedisAdmin, pingTimeout)
 	defer client.Close() //nolint:errcheck // nothing is buffered
 	if err := client.Ping(ctx).Err(); err != nil {
 		return fmt.Errorf("ask the server: %w", err)

@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"plattr.dev/plattr/localdev/lockfile"
 	"plattr.dev/plattr/localdev/process"
 	"plattr.dev/plattr/localdev/services"
@@ -102,13 +104,19 @@ func serve(ctx context.Context, path string, table map[services.Kind]services.De
 }
 
 // logHere sends what this process says, its last words in a panic included, to its log. The supervisor opens it itself:
-// it is in a folder of the services' user, in which root must open nothing for writing.
+// it is in a folder of the services' user, in which root must open nothing for writing. What a library writes to the
+// standard error goes there too: that is a pipe to who started the supervisor, and a write to a broken pipe kills.
 func logHere(d state.Dir) error {
 	out, _, err := openLog(d, logName)
 	if err != nil {
 		return err
 	}
 	log.SetOutput(out)
+	for _, stream := range []*os.File{os.Stdout, os.Stderr} {
+		if err := unix.Dup2(int(out.Fd()), int(stream.Fd())); err != nil {
+			return fmt.Errorf("write to the log: %w", err)
+		}
+	}
 	if err := debug.SetCrashOutput(out, debug.CrashOptions{}); err != nil {
 		return fmt.Errorf("open the log: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -252,6 +253,25 @@ func TestAServiceThatIsNeverReady(t *testing.T) {
 	var failed *ServiceError
 	if !errors.As(err, &failed) || !strings.Contains(err.Error(), "still starting") {
 		t.Errorf("Ensure() = %v, want what it waited for", err)
+	}
+}
+
+// TestWordsOfLibraries: what is written to the standard error lands in the log. A write to the pipe of a starter that is
+// gone would kill the supervisor.
+func TestWordsOfLibraries(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("there is no /proc to look at")
+	}
+	m := newMachine(t)
+	s, err := m.client.Start(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fd := range []int{1, 2} {
+		if to, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", s.PID, fd)); err != nil || to != logFile(m.state, logName) {
+			t.Errorf("file %d is %s, %v", fd, to, err)
+		}
 	}
 }
 

@@ -21,7 +21,7 @@ type birth[A any] struct {
 	from *A
 	// last is the answer to the last POST that may have made it all the same.
 	last error
-	// lost is true when there was no answer to a POST.
+	// lost is true when there was no answer to a POST, or one that says nothing.
 	lost bool
 }
 
@@ -70,8 +70,8 @@ func (k *kind[A, S]) bear(ctx context.Context, c *admin.Client, op embedded.Op, 
 	switch {
 	case err == nil:
 		b.from = in
-	case admin.IsLost(err), admin.IsConflict(err), b.lost && admin.IsRejected(err):
-		b.last, b.lost = err, b.lost || admin.IsLost(err)
+	case admin.IsLost(err), admin.IsTroubled(err), admin.IsConflict(err), b.lost && admin.IsRejected(err):
+		b.last, b.lost = err, b.lost || admin.IsLost(err) || admin.IsTroubled(err)
 	default:
 		return err
 	}

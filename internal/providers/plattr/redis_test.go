@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
 
+	"plattr.dev/plattr/internal/providers/plattr/redisclient"
 	"plattr.dev/plattr/internal/providers/plattr/sdk"
 	"plattr.dev/plattr/internal/testutil"
 )
@@ -21,12 +21,10 @@ func redisProvider(t *testing.T, s *testutil.RedisServer, stack string) *testuti
 
 func redisAs(t *testing.T, s *testutil.RedisServer, user, password string) *redis.Client {
 	t.Helper()
-	o, err := redis.ParseURL(s.URL(user, password))
+	c, err := redisclient.Parse(s.URL(user, password), 10*time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.MaxRetries, o.MaintNotificationsConfig = -1, &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	c := redis.NewClient(o)
 	t.Cleanup(func() { _ = c.Close() })
 	return c
 }

@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"plattr.dev/plattr/internal/providers/embedded"
+	"plattr.dev/plattr/internal/providers/plattr/redisclient"
 )
 
 // RedisUserArgs are the inputs of plattr:index:RedisUser: an application's login to a Redis that is its alone. The user
@@ -83,18 +83,17 @@ func checkRedisUser(a *RedisUserArgs) []embedded.Problem {
 }
 
 // redisServer is where users are made.
-type redisServer struct{ options redis.Options }
+type redisServer struct {
+	url     string
+	timeout time.Duration
+}
 
 func parseRedis(url string, timeout time.Duration) (*redisServer, error) {
-	o, err := redis.ParseURL(url)
+	conn, err := redisclient.Parse(url, timeout)
 	if err != nil {
-		return nil, errors.New("it is no redis:// URL") // the library's message quotes the password
+		return nil, err
 	}
-	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = timeout, timeout, timeout
-	o.PoolSize, o.MaxRetries, o.DialerRetries = 1, -1, 1
-	o.DisableIdentity, o.Protocol, o.ContextTimeoutEnabled = true, 2, true
-	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled} // else it prints
-	return &redisServer{options: *o}, nil
+	return &redisServer{url: url, timeout: timeout}, conn.Close()
 }
 
 // errNoRedis is a configuration without a server to make users on.
@@ -105,12 +104,14 @@ func (c client) onRedis(ctx context.Context, f func(ctx context.Context, r *redi
 	if c.redis == nil {
 		return errNoRedis
 	}
-	options := c.redis.options
-	conn := redis.NewClient(&options)
+	conn, err := redisclient.Parse(c.redis.url, c.redis.timeout)
+	if err != nil {
+		return err
+	}
 	defer conn.Close() //nolint:errcheck // nothing is buffered
 	return patiently(ctx, func(ctx context.Context) error {
 		if err := conn.Ping(ctx).Err(); err != nil {
-			return fmt.Errorf("connect to Redis at %s: %w", options.Addr, err)
+			return fmt.Errorf("connect to Redis at %s: %w", conn.Options().Addr, err)
 		}
 		return f(ctx, conn)
 	}, isRedisStarting)

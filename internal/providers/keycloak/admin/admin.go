@@ -50,6 +50,10 @@ type Client struct {
 	http     *http.Client
 	session  *session
 	patience time.Duration
+	// vanishing is how long a realm may take to be deleted with all that is in it, during which it refuses everything.
+	vanishing time.Duration
+	// troubled is how long an error 500 is tried again.
+	troubled time.Duration
 }
 
 // New checks the configuration and makes a client of it.
@@ -76,7 +80,8 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	return &Client{
-		config: cfg, base: strings.TrimRight(base.String(), "/"), host: base.Host, patience: patience, session: newSession(),
+		config: cfg, base: strings.TrimRight(base.String(), "/"), host: base.Host, session: newSession(),
+		patience: patience, vanishing: vanishing, troubled: troubled,
 		http: &http.Client{
 			Transport: transport,
 			// A token is for one host: a redirect is an answer to report, not to follow.

@@ -103,18 +103,17 @@ func TestAnswers(t *testing.T) {
 		code       int
 		body, want string
 	}{
-		"Message":   {409, `{"errorMessage":"Client web already exists"}`, "answered 409: Client web already exists"},
-		"OAuth":     {400, `{"error":"invalid_input","error_description":"A redirect URI is not a valid URI"}`, "answered 400: A redirect URI is not a valid URI"},
-		"Code":      {404, `{"error":"Realm not found."}`, "answered 404: Realm not found."},
-		"Failed":    {500, `{"error":"unknown_error","error_description":"For more on this error consult the server log."}`, "answered 500: For more on this error consult the server log."},
-		"Fields":    {400, `{"errors":[{"field":"b","errorMessage":"error-invalid-email"},{"field":"a","errorMessage":"error-invalid-length-too-long","params":["a",null,255]}]}`, "answered 400: a: must have from 0 to 255 characters; b: is no e-mail address"},
-		"Unknown":   {400, `{"field":"a","errorMessage":"error-new-rule"}`, "answered 400: a: error-new-rule"},
-		"Required":  {400, `{"field":"a","errorMessage":"error-user-attribute-required"}`, "a: is required by the realm's user profile"},
-		"Lines":     {400, `{"error":"a\nb"}`, "answered 400: a b"},
-		"NoJSON":    {500, "<h1>" + strings.Repeat("ü", 200), "answered 500: <h1>" + strings.Repeat("ü", 98) + "..."},
-		"Empty":     {500, "", "answered 500: nothing"},
-		"Forbidden": {403, `{"error":"HTTP 403 Forbidden"}`, "refuses this to the administrator plattr, who lacks the role manage-realm"},
-		"Success":   {200, `<html>`, "answered with no JSON"},
+		"Message":  {409, `{"errorMessage":"Client web already exists"}`, "answered 409: Client web already exists"},
+		"OAuth":    {400, `{"error":"invalid_input","error_description":"A redirect URI is not a valid URI"}`, "answered 400: A redirect URI is not a valid URI"},
+		"Code":     {404, `{"error":"Realm not found."}`, "answered 404: Realm not found."},
+		"Failed":   {500, `{"error":"unknown_error","error_description":"For more on this error consult the server log."}`, "answered 500: For more on this error consult the server log."},
+		"Fields":   {400, `{"errors":[{"field":"b","errorMessage":"error-invalid-email"},{"field":"a","errorMessage":"error-invalid-length-too-long","params":["a",null,255]}]}`, "answered 400: a: must have from 0 to 255 characters; b: is no e-mail address"},
+		"Unknown":  {400, `{"field":"a","errorMessage":"error-new-rule"}`, "answered 400: a: error-new-rule"},
+		"Required": {400, `{"field":"a","errorMessage":"error-user-attribute-required"}`, "a: is required by the realm's user profile"},
+		"Lines":    {400, `{"error":"a\nb"}`, "answered 400: a b"},
+		"NoJSON":   {500, "<h1>" + strings.Repeat("ü", 200), "answered 500: <h1>" + strings.Repeat("ü", 98) + "..."},
+		"Empty":    {500, "", "answered 500: nothing"},
+		"Success":  {200, `<html>`, "answered with no JSON"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -134,8 +133,36 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestMeetings holds that a change that met another one is tried again, and not for ever.
-func TestMeetings(t *testing.T) {
+// TestForbidden holds that a refusal is believed in the end, and only then: a realm that is being deleted refuses
+// everything for a while.
+func TestForbidden(t *testing.T) {
+	t.Parallel()
+	c, calls := scripted(t, status(403, `{"error":"HTTP 403 Forbidden"}`))
+	c.vanishing = 300 * time.Millisecond
+	const want = "refuses this to the administrator plattr, who lacks the role manage-realm"
+	if err := c.CreateRole(t.Context(), "shop", "", Object{"name": "r"}); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v, want one with %q", err, want)
+	}
+	if n := calls.Load(); n < 2 || n > 4 {
+		t.Errorf("asked %d times", n)
+	}
+	deleted, calls := scripted(t, func(n int64, w http.ResponseWriter, r *http.Request) {
+		switch n {
+		case 1:
+			_, _ = w.Write([]byte(`{"realm":"shop"}`)) // what is shown to who may not see the realm
+		case 2:
+			w.WriteHeader(http.StatusForbidden)
+		default:
+			w.WriteHeader(http.StatusNotFound)
+		}
+	})
+	if realm, err := deleted.GetRealm(t.Context(), "shop"); realm != nil || err != nil || calls.Load() != 3 {
+		t.Errorf("a realm that vanishes: %v, %v, asked %d times", realm, err, calls.Load())
+	}
+}
+
+// TestTrouble holds that what may be sent twice is tried again when Keycloak fails, and not for ever.
+func TestTrouble(t *testing.T) {
 	t.Parallel()
 	script := func(good int64) func(int64, http.ResponseWriter, *http.Request) {
 		return func(n int64, w http.ResponseWriter, r *http.Request) {
@@ -143,29 +170,33 @@ func TestMeetings(t *testing.T) {
 				status(500, `{"error":"unknown_error"}`)(n, w, r)
 				return
 			}
-			w.WriteHeader(http.StatusNoContent)
+			_, _ = w.Write([]byte("{}"))
 		}
 	}
 	remove := func(c *Client) error { return c.DeleteRole(t.Context(), "shop", "uuid") }
 	change := func(c *Client) error { return c.UpdateRole(t.Context(), "shop", "uuid", Object{}) }
 	create := func(c *Client) error { return c.CreateRole(t.Context(), "shop", "", Object{}) }
+	read := func(c *Client) error { _, err := c.GetRole(t.Context(), "shop", "uuid"); return err }
 	cases := map[string]struct {
 		do          func(*Client) error
 		good, calls int64
 	}{
+		"Read":          {read, 3, 3},
+		"ReadForEver":   {read, 99, 5},
 		"Delete":        {remove, 4, 4},
-		"DeleteForEver": {remove, 99, 1 + meetings},
+		"DeleteForEver": {remove, 99, 5},
 		"Change":        {change, 2, 2},
-		"ChangeForEver": {change, 99, 1 + meetings},
+		"ChangeForEver": {change, 99, 5},
 		"Create":        {create, 99, 1},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c, calls := scripted(t, script(tc.good))
-			c.patience = time.Minute
+			c.patience, c.troubled = time.Minute, time.Second
 			err := tc.do(c)
-			if n := calls.Load(); n != tc.calls || (err == nil) != (tc.good < 99) || err != nil && !IsRejected(err) {
+			n := calls.Load()
+			if tc.good < 99 && (n != tc.calls || err != nil) || tc.good == 99 && (n > tc.calls || !IsTroubled(err)) {
 				t.Errorf("%v after %d calls, want %d", err, n, tc.calls)
 			}
 		})

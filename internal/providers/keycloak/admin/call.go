@@ -71,24 +71,51 @@ type call struct {
 	atLeast time.Duration
 }
 
-// do makes a call, with a new token if the server does not take the one at hand. The answer is decoded into out, unless
-// that is nil.
+// vanishing is how long a realm may take to be deleted, with all that is in it. Its roles go first, so meanwhile Keycloak
+// refuses even its administrator what concerns it.
+const (
+	vanishing    = 10 * time.Second
+	refusedPause = 200 * time.Millisecond
+)
+
+// allowed sends a request until the administrator is not refused any more: a killed run may have left a realm that is
+// being deleted. A refused request did nothing, so every one may be sent again.
+func (c *Client) allowed(ctx context.Context, in call, r *request) (reply, error) {
+	for began := time.Now(); ; {
+		r.token = "" // it was not the token that was refused
+		got, err := c.knownAs(ctx, in, r)
+		inRealm := len(in.path) > 0 && in.path[0] != c.config.Realm
+		if err != nil || got.status != http.StatusForbidden || !inRealm || time.Since(began) > c.vanishing {
+			return got, err
+		}
+		if err := pause(ctx, refusedPause); err != nil {
+			return reply{}, fmt.Errorf("%s: %w", in.doing, err)
+		}
+	}
+}
+
+// knownAs sends a request, with a new token if the server does not take the one at hand.
+func (c *Client) knownAs(ctx context.Context, in call, r *request) (got reply, err error) {
+	for range 2 {
+		if r.token, err = c.token(ctx, r.token); err != nil {
+			return got, fmt.Errorf("%s: %w", in.doing, err)
+		}
+		if got, err = c.send(ctx, *r); err != nil || got.status != http.StatusUnauthorized {
+			break
+		}
+	}
+	return got, err
+}
+
+// do makes a call. The answer is decoded into out, unless that is nil.
 func (c *Client) do(ctx context.Context, in call, out any) error {
 	r, err := c.request(in)
 	if err != nil {
 		return err
 	}
-	var got reply
-	for range 2 {
-		if r.token, err = c.token(ctx, r.token); err != nil {
-			return fmt.Errorf("%s: %w", in.doing, err)
-		}
-		if got, err = c.send(ctx, r); err != nil {
-			return err
-		}
-		if got.status != http.StatusUnauthorized {
-			break
-		}
+	got, err := c.allowed(ctx, in, &r)
+	if err != nil {
+		return err
 	}
 	switch {
 	case got.status >= http.StatusMultipleChoices && got.location != "":

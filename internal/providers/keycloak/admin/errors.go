@@ -90,6 +90,9 @@ func IsNotFound(err error) bool { return hasStatus(err, http.StatusNotFound) }
 // IsConflict says that the name is taken.
 func IsConflict(err error) bool { return hasStatus(err, http.StatusConflict) }
 
+// IsTroubled says that Keycloak failed, which may be its database: whether it did anything is not known.
+func IsTroubled(err error) bool { return hasStatus(err, http.StatusInternalServerError) }
+
 // IsRejected says that Keycloak could not do it, which it also says (500, or 400 with a remark on its database) when
 // two requests make one thing at the same time.
 func IsRejected(err error) bool {

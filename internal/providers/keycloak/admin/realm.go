@@ -4,19 +4,27 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"time"
 )
 
-// GetRealm returns a realm, or nil: GET /realms/{realm}.
+// GetRealm returns a realm, or nil: GET /realms/{realm}. Who may see something in a realm, but not the realm, is answered
+// with its name alone; like other refusals that is believed when it lasts (see allowed).
 func (c *Client) GetRealm(ctx context.Context, realm string) (Object, error) {
 	in := call{doing: fmt.Sprintf("read realm %q", realm), path: []string{realm}, role: "view-realm"}
-	o, err := absent(c.object(ctx, in))
-	if err == nil && o != nil && o.Text("id") == "" {
-		// Who may see something in a realm, but not the realm, is answered with its name alone.
-		return nil, &Error{
-			Doing: in.doing, Host: c.host, Status: http.StatusForbidden, Administrator: c.administrator(), Role: in.role,
+	for began := time.Now(); ; {
+		o, err := absent(c.object(ctx, in))
+		if err != nil || o == nil || o.Text("id") != "" {
+			return o, err
+		}
+		if time.Since(began) > c.vanishing {
+			return nil, &Error{
+				Doing: in.doing, Host: c.host, Status: http.StatusForbidden, Administrator: c.administrator(), Role: in.role,
+			}
+		}
+		if err := pause(ctx, refusedPause); err != nil {
+			return nil, fmt.Errorf("%s: %w", in.doing, err)
 		}
 	}
-	return o, err
 }
 
 // CreateRealm is POST /realms. It takes seconds: the realm's keys are made.

@@ -19,9 +19,11 @@ const (
 	lastPause  = 2 * time.Second
 	// maxBody is far more than any answer of the calls here.
 	maxBody = 64 << 20
-	// meetings is how often a change that Keycloak could not carry out is tried again. Two changes that meet in its
-	// database are an error 500 for one of them, as is one that meets its own predecessor whose answer was lost.
+	// meetings is how often a change that Keycloak refuses because of another one is tried again.
 	meetings = 3
+	// troubled is how long an error 500 is not believed: Keycloak says so while its database starts anew, and when two
+	// changes meet in it, also one and its own predecessor whose answer was lost.
+	troubled = 10 * time.Second
 )
 
 // request is what to send, until it is answered.
@@ -54,17 +56,19 @@ func (c *Client) send(ctx context.Context, r request) (reply, error) {
 		if err := ctx.Err(); err != nil {
 			return reply{}, fmt.Errorf("%s: %w", r.doing, err)
 		}
+		if began.IsZero() {
+			began = time.Now()
+		}
+		tried := time.Since(began)
 		if failure == nil {
-			if met == meetings || !r.mayHaveMet(got.status) {
+			conflict := r.method == http.MethodPut && got.status == http.StatusConflict && met < meetings
+			trouble := r.repeatable && got.status == http.StatusInternalServerError && tried < c.troubled
+			if !conflict && !trouble {
 				return got, nil
 			}
 			failure = &tryError{reason: message(got.body), again: true}
 			met++
 		}
-		if began.IsZero() {
-			began = time.Now()
-		}
-		tried := time.Since(began)
 		switch {
 		case !failure.again:
 			return reply{}, &UnreachableError{Doing: r.doing, Host: c.host, Last: failure.reason}
@@ -80,17 +84,6 @@ func (c *Client) send(ctx context.Context, r request) (reply, error) {
 			return reply{}, fmt.Errorf("%s: %w", r.doing, err)
 		}
 	}
-}
-
-// mayHaveMet says that an answer can be that of a change that met another one.
-func (r request) mayHaveMet(status int) bool {
-	switch r.method {
-	case http.MethodPut:
-		return status == http.StatusInternalServerError || status == http.StatusConflict
-	case http.MethodDelete:
-		return status == http.StatusInternalServerError
-	}
-	return false
 }
 
 // tryError says why one try brought no answer.
