@@ -19,6 +19,8 @@ need curl curl "calls the REST API and the bucket in the demo"
 if [ "$what" = test ]; then
   need git git "the tests make repositories"
   need python3 python3 "runs moto, for what the local S3 server cannot do"
+  command -v chromium-browser >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 ||
+    need chromium chromium "uses the example application as a person does"
   python3 -c 'import venv, ensurepip' 2>/dev/null || { echo "  missing: python3 venv (keeps moto apart)"; missing="$missing python3-venv"; }
 fi
 [ -n "$missing" ] || exit 0
