@@ -47,7 +47,7 @@ bench: ## the figures of the README, each as a ratio against its alternative
 	PLATTR_TEST_REQUIRE=1 go test -p 1 -run '^$$' -bench . -benchtime 10x -timeout 60m ./...
 
 chaos: ## kill plattr N times at random moments (N=1000 SEED=7); every next run must succeed
-	PLATTR_TEST_REQUIRE=1 go test -count=1 -timeout 60m -run TestChaos ./internal/e2e -chaos.n=$(N) -chaos.seed=$(SEED) -v
+	PLATTR_TEST_REQUIRE=1 go test -count=1 -timeout 120m -run TestChaos ./internal/e2e -chaos.n=$(N) -chaos.seed=$(SEED) -v
 
 setup: ## install what the tests need on this machine
 	@internal/tools/setup.sh test

@@ -17,10 +17,18 @@ type stack struct {
 	linked   *deploy.Deployer
 }
 
-func newStack(b *testing.B) stack {
+// eachSize runs a benchmark for an application with database, REST and buckets, and for one with everything.
+func eachSize(b *testing.B, run func(*testing.B, stack)) {
+	b.Helper()
+	for name, app := range map[string]deploy.Application{"base": shop(), "whole": whole("shop")} {
+		b.Run(name, func(b *testing.B) { run(b, newStack(b, app)) })
+	}
+}
+
+func newStack(b *testing.B, app deploy.Application) stack {
 	b.Helper()
 	b.Cleanup(func(old int) func() { return func() { debug.SetGCPercent(old) } }(debug.SetGCPercent(400))) // as in a command
-	d := newDev(b, shop())
+	d := newDev(b, app)
 	res := up(b, d)
 	p, err := d.platform(res.Endpoints)
 	if err != nil {
@@ -58,34 +66,37 @@ func (s stack) noChange(b *testing.B, d *deploy.Deployer, o deploy.Options) time
 
 // BenchmarkApplicationNoChange is a run of the whole application that changes nothing, without refresh.
 func BenchmarkApplicationNoChange(b *testing.B) {
-	s := newStack(b)
-	for b.Loop() {
-		s.noChange(b, s.linked, deploy.Options{SkipRefresh: true})
-	}
+	eachSize(b, func(b *testing.B, s stack) {
+		for b.Loop() {
+			s.noChange(b, s.linked, deploy.Options{SkipRefresh: true})
+		}
+	})
 }
 
 // BenchmarkApplicationNoChangeRefresh is the same as `plattr dev` does it: every resource is read first.
 func BenchmarkApplicationNoChangeRefresh(b *testing.B) {
-	s := newStack(b)
-	for b.Loop() {
-		s.noChange(b, s.linked, deploy.Options{})
-	}
+	eachSize(b, func(b *testing.B, s stack) {
+		for b.Loop() {
+			s.noChange(b, s.linked, deploy.Options{})
+		}
+	})
 }
 
 // BenchmarkApplicationNoChangeStock is the first one through the Automation API and the stock CLI, with the same
 // providers; x-linked says how many times longer that takes than the linked engine, in the same process.
 func BenchmarkApplicationNoChangeStock(b *testing.B) {
-	s := newStack(b)
-	stock := s.stock(b)
-	const runs = 10
-	var linked time.Duration
-	for range runs {
-		linked += s.noChange(b, s.linked, deploy.Options{SkipRefresh: true}) / runs
-	}
-	var total time.Duration
-	for b.Loop() {
-		total += s.noChange(b, stock, deploy.Options{SkipRefresh: true})
-	}
-	b.ReportMetric(float64(total)/float64(b.N)/float64(linked), "x-linked")
-	b.ReportMetric(float64(linked)/float64(time.Millisecond), "ms-linked")
+	eachSize(b, func(b *testing.B, s stack) {
+		stock := s.stock(b)
+		const runs = 10
+		var linked time.Duration
+		for range runs {
+			linked += s.noChange(b, s.linked, deploy.Options{SkipRefresh: true}) / runs
+		}
+		var total time.Duration
+		for b.Loop() {
+			total += s.noChange(b, stock, deploy.Options{SkipRefresh: true})
+		}
+		b.ReportMetric(float64(total)/float64(b.N)/float64(linked), "x-linked")
+		b.ReportMetric(float64(linked)/float64(time.Millisecond), "ms-linked")
+	})
 }

@@ -5,6 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"io/fs"
+	"maps"
+	"math"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -14,8 +17,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"plattr.dev/plattr/localdev/envfile"
 )
 
 // The secrets that a user plants.
@@ -23,12 +24,17 @@ const (
 	plantedEnv  = "planted-in-env-5a8e1c"
 	plantedSet  = "planted-by-env-set-90bb3f"
 	plantedSeed = "planted-in-seeds-c41d77"
+	// plantedProvider is what an identity provider gave the user.
+	plantedProvider = "planted-idp-secret-7e20d9"
 )
 
 const tainted = `name: shop
 framework: docker
 database: {enabled: true, rest: {enabled: true, anonAccess: read}}
 storage: {enabled: true, buckets: [{name: uploads}]}
+auth: {enabled: true, providers: [github]}
+redis: {enabled: true}
+search: {enabled: true}
 env: {API_TOKEN: ` + plantedEnv + `}
 `
 
@@ -41,6 +47,7 @@ func TestSecretsStayIn(t *testing.T) {
 	w.app.write(tainted)
 	w.app.file("migrations/001_account.sql", "create table account (token text primary key);\n")
 	w.app.file("seeds/accounts.sql", "insert into account values ('"+plantedSeed+"');\n")
+	w.app.file("package.json", `{"scripts": {"test": "node -e 0"}}`)
 	arguments := watchArguments(t)
 
 	var out bytes.Buffer
@@ -61,12 +68,25 @@ func TestSecretsStayIn(t *testing.T) {
 	run("db", "rotate", "-v")
 	run("db", "connect")
 	run("dev", "status", "-o", "json")
-	run("dev", "logs")
+	token := w.callWithToken()
+	run("redis", "reset", "--yes", "-v")
+	run("search", "reset", "--yes", "-v")
+	run("test", "-v")
+	run("doctor")
+	run("doctor", "-o", "json")
+	for _, service := range []string{"", "supervisor", "keycloak", "opensearch", "redis-shop", "postgrest-shop", "postgresql", "s3"} {
+		run(slices.DeleteFunc([]string{"dev", "logs", service}, func(arg string) bool { return arg == "" })...)
+	}
 	run("config", "show", "--env", "production")
 
 	secrets := w.secrets()
+	secrets["a token"] = token
+	secrets["a token's signature"] = token[strings.LastIndexByte(token, '.')+1:]
+	// Two may be there: what a person wrote into the project's file, which config show shows, and once, when the demo user is
+	// made, its password.
+	allowed := map[string]int{"API_TOKEN": math.MaxInt, "AUTH_DEMO_PASSWORD": 1}
 	for name, secret := range secrets {
-		if name != "API_TOKEN" && bytes.Contains(out.Bytes(), []byte(secret)) {
+		if bytes.Count(out.Bytes(), []byte(secret)) > allowed[name] {
 			t.Errorf("%s is in the output:\n%s", name, around(out.String(), secret))
 		}
 		if arguments.seen(secret) {
@@ -88,25 +108,65 @@ func (p *project) file(name, text string) {
 	}
 }
 
-// secrets are the planted ones and those that plattr made, by a name for messages.
-func (w *world) secrets() map[string]string {
+// callWithToken asks the REST API as the demo user, once with a good token, once with a broken one, and returns the token.
+func (w *world) callWithToken() string {
 	w.t.Helper()
-	secrets := map[string]string{"OTHER_TOKEN": plantedSet, "API_TOKEN": plantedEnv, "seed": plantedSeed}
-	vars, err := envfile.Read(envfile.Path(w.app.dir, "shop"))
+	vars := w.app.variables("shop")
+	form := url.Values{
+		"grant_type": {"password"}, "client_id": {vars["AUTH_CLIENT_ID"]}, "client_secret": {vars["AUTH_CLIENT_SECRET"]},
+		"username": {vars["AUTH_DEMO_USER"]}, "password": {vars["AUTH_DEMO_PASSWORD"]},
+	}
+	resp, err := http.PostForm(vars["AUTH_INTERNAL_URL"]+"/protocol/openid-connect/token", form)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	for _, v := range vars {
-		switch v.Name {
-		case "S3_SECRET_KEY":
-			secrets[v.Name] = v.Value
-		case "DATABASE_URL":
-			u, err := url.Parse(v.Value)
-			if err != nil {
-				w.t.Fatal("DATABASE_URL is no URL")
-			}
-			secrets[v.Name], _ = u.User.Password()
+	defer resp.Body.Close()
+	var answer struct {
+		AccessToken string `json:"access_token"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || answer.AccessToken == "" {
+		w.t.Fatalf("no token: %s, %v", resp.Status, err)
+	}
+	for token, want := range map[string]int{
+		answer.AccessToken: http.StatusOK, answer.AccessToken + "x": http.StatusUnauthorized,
+	} {
+		req, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, vars["POSTGREST_URL"]+"/account", nil)
+		if err != nil {
+			w.t.Fatal(err)
 		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != want {
+			w.t.Errorf("the REST API answers %s, not %d", resp.Status, want)
+		}
+	}
+	return answer.AccessToken
+}
+
+// secrets are the planted ones and those that plattr made, by a name for messages.
+func (w *world) secrets() map[string]string {
+	w.t.Helper()
+	secrets := map[string]string{
+		"OTHER_TOKEN": plantedSet, "API_TOKEN": plantedEnv, "seed": plantedSeed, "provider": plantedProvider,
+	}
+	for name, value := range w.app.variables("shop") {
+		switch name {
+		case "S3_SECRET_KEY", "AUTH_CLIENT_SECRET", "AUTH_DEMO_PASSWORD":
+			secrets[name] = value
+		case "DATABASE_URL", "REDIS_URL":
+			u, err := url.Parse(value)
+			if err != nil {
+				w.t.Fatal(name + " is no URL")
+			}
+			secrets[name], _ = u.User.Password()
+		}
+	}
+	if len(secrets) != 9 {
+		w.t.Fatalf("the environment file has only some of the secrets: %v", slices.Sorted(maps.Keys(secrets)))
 	}
 	raw, err := os.ReadFile(filepath.Join(w.state, "secrets.json"))
 	if err != nil {

@@ -30,14 +30,16 @@ type variant struct {
 
 const header = "name: shop\nframework: docker\n"
 
-// everyVariant is on the servers whatever the form.
+// databaseParts, and those below, are what a part of an application has on the servers.
 func databaseParts() []string {
 	return []string{
 		"database shop", "database shop_shadow", "role shop_app", "schema shop.shop", "schema shop.shop_migrations",
 	}
 }
 
-func restParts() []string { return []string{"role shop_anon", "role shop_rest", "role shop_user"} }
+func restParts() []string {
+	return []string{"role shop_anon", "role shop_rest", "role shop_user", "process postgrest-shop"}
+}
 
 func bucketParts(names ...string) []string {
 	parts := []string{"user plattr-local-shop with 1 key"}
@@ -47,20 +49,48 @@ func bucketParts(names ...string) []string {
 	return parts
 }
 
+func signInParts(providers ...string) []string {
+	parts := []string{
+		"realm shop-local", "client shop-local-realm of master", "client shop of shop-local", "user demo of shop-local",
+		"mapper audience of shop-local",
+	}
+	for _, p := range providers {
+		parts = append(parts, "provider "+p+" of shop-local")
+	}
+	return parts
+}
+
+func roleClaimPart() []string { return []string{"mapper database-role of shop-local"} }
+func redisParts() []string    { return []string{"process redis-shop", "user shop of redis-shop"} }
+func searchParts() []string   { return []string{"space plattr-owner-shop-local--"} }
+
 func variants() []variant {
 	database := "database: {enabled: true, rest: {enabled: true, anonAccess: read}}\n"
+	more := "redis: {enabled: true}\nsearch: {enabled: true}\n"
 	return []variant{
 		{
-			"whole", header + database + "storage: {enabled: true, buckets: [{name: uploads}, {name: invoices, public: true}]}\n",
+			"whole", header + database + more + "auth: {enabled: true, providers: [github]}\n" +
+				"storage: {enabled: true, buckets: [{name: uploads}, {name: invoices, public: true}]}\n",
+			slices.Concat(databaseParts(), restParts(), bucketParts("uploads", "invoices"), signInParts("github"), roleClaimPart(),
+				redisParts(), searchParts()),
+		},
+		{
+			"base", header + database + "storage: {enabled: true, buckets: [{name: uploads}, {name: invoices, public: true}]}\n",
 			slices.Concat(databaseParts(), restParts(), bucketParts("uploads", "invoices")),
 		},
 		{"small", header + "database: {enabled: true, rest: {enabled: false}}\n", databaseParts()},
 		{
 			"changed", header + "database: {enabled: true, extensions: [pgcrypto], rest: {enabled: true, anonAccess: write}}\n" +
-				"storage: {enabled: true, buckets: [{name: uploads, public: true}, {name: more}]}\n",
-			slices.Concat(databaseParts(), restParts(), bucketParts("uploads", "more")),
+				"storage: {enabled: true, buckets: [{name: uploads, public: true}, {name: more}]}\n" + more +
+				"auth: {enabled: true, providers: [google, github], redirectPaths: [/back, /again]}\n",
+			slices.Concat(databaseParts(), restParts(), bucketParts("uploads", "more"), signInParts("google", "github"),
+				roleClaimPart(), redisParts(), searchParts()),
 		},
-		{"buckets", header + "storage: {enabled: true, buckets: [{name: invoices}]}\n", bucketParts("invoices")},
+		{
+			"buckets", header + "storage: {enabled: true, buckets: [{name: invoices}]}\nsearch: {enabled: true}\n",
+			slices.Concat(bucketParts("invoices"), searchParts()),
+		},
+		{"sign-in", header + "auth: {enabled: true}\nredis: {enabled: true}\n", slices.Concat(signInParts(), redisParts())},
 	}
 }
 
@@ -77,8 +107,15 @@ func newWorld(t testing.TB) *world {
 	w := &world{t: t, program: build(t, root), state: filepath.Join(root, "state")}
 	w.app = w.newProject(filepath.Join(root, "shop"), variants()[0].file)
 	w.neighbour = w.newProject(filepath.Join(root, "other"),
-		"name: other\nframework: docker\ndatabase: {enabled: true}\nstorage: {enabled: true, buckets: [{name: uploads}]}\n")
+		"name: other\nframework: docker\ndatabase: {enabled: true}\nstorage: {enabled: true, buckets: [{name: uploads}]}\n"+
+			"auth: {enabled: true}\nredis: {enabled: true}\nsearch: {enabled: true}\n")
 	t.Cleanup(func() {
+		if t.Failed() {
+			for _, service := range []string{"supervisor", "postgrest-shop"} {
+				out, _ := w.neighbour.command(context.Background(), "dev", "logs", service).CombinedOutput()
+				t.Logf("%s:\n%s", service, out)
+			}
+		}
 		out, err := w.neighbour.command(context.Background(), "dev", "destroy", "--all", "--yes").CombinedOutput()
 		if err != nil {
 			t.Errorf("dev destroy --all: %v\n%s", err, out)
@@ -131,6 +168,9 @@ func (p *project) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, p.world.program, args...)
 	cmd.Dir = p.dir
 	cmd.Env = append(os.Environ(), "PLATTR_STATE_DIR="+p.world.state)
+	for _, provider := range []string{"GOOGLE", "GITHUB"} {
+		cmd.Env = append(cmd.Env, "PLATTR_IDP_"+provider+"_CLIENT_ID=an-id", "PLATTR_IDP_"+provider+"_CLIENT_SECRET="+plantedProvider)
+	}
 	return cmd
 }
 
@@ -162,6 +202,8 @@ func (p *project) run(what string, args ...string) {
 	cmd := p.command(ctx, args...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) } // one that hangs says where
+	cmd.WaitDelay = 10 * time.Second
 	if err := cmd.Run(); err != nil {
 		p.world.t.Fatalf("%s\nthe next run, plattr %s: %v\n%s", what, strings.Join(args, " "), err, &out)
 	}
@@ -193,7 +235,9 @@ func (w *world) wanted(v *variant) []string {
 	has := []string{
 		"database other", "database other_shadow", "role other_anon", "role other_app", "role other_rest", "role other_user",
 		"schema other.other", "schema other.other_migrations", "bucket plattr-local-other-uploads",
-		"user plattr-local-other with 1 key",
+		"user plattr-local-other with 1 key", "process postgrest-other", "process redis-other", "user other of redis-other",
+		"space plattr-owner-other-local--", "realm other-local", "client other-local-realm of master", "client other of other-local",
+		"user demo of other-local", "mapper audience of other-local", "mapper database-role of other-local",
 	}
 	if v != nil {
 		has = append(has, v.has...)
@@ -205,6 +249,9 @@ func (w *world) wanted(v *variant) []string {
 func (w *world) expect(when string, want []string) {
 	w.t.Helper()
 	got := w.inventory()
+	if slices.Contains(want, "database shop") { // tests and resets may have made what they copy from
+		got = slices.DeleteFunc(got, func(one string) bool { return one == "database shop_tpl" })
+	}
 	slices.Sort(got)
 	want = slices.Sorted(slices.Values(want))
 	if diff := cmp.Diff(want, got); diff != "" {
