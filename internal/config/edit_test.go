@@ -99,7 +99,7 @@ database:
   enabled: true
   rest:
     # What requests without a token may do on every table: none, read or write.
-    anonAccess: read
+    anonAccess: none
 
 storage:
   buckets:

@@ -45,8 +45,7 @@ database:
   enabled: true
   rest:
     # What requests without a token may do on every table: none, read or write.
-    anonAccess: read
-`)
+    anonAccess: ` + string(o.anonAccess()) + "\n")
 	}
 	if o.Storage {
 		storage, err := encode(map[string]any{"storage": storageSection(o.Buckets)})
@@ -66,6 +65,14 @@ database:
 		return nil, err
 	}
 	return raw, nil
+}
+
+// anonAccess is what a new database gives to requests without a token: where there is sign-in, people sign in.
+func (o Options) anonAccess() v1alpha1.AnonAccess {
+	if o.Auth {
+		return v1alpha1.AnonNone
+	}
+	return v1alpha1.AnonRead
 }
 
 type toggle struct {
@@ -147,7 +154,7 @@ func databaseChange(app *App, o Options) []Change {
 		return nil
 	case app.Database == nil:
 		return []Change{Set("database", map[string]any{
-			"enabled": true, "rest": map[string]any{"anonAccess": string(v1alpha1.AnonRead)},
+			"enabled": true, "rest": map[string]any{"anonAccess": string(o.anonAccess())},
 		})}
 	default:
 		return []Change{Set("database.enabled", o.Database)}

@@ -159,7 +159,7 @@ func storageRules() map[string]rule {
 		},
 		"BucketSpec.public": {doc: "Whether everyone may read the objects."},
 		"BucketSpec.maxFileSize": {
-			doc:     "The largest object, as in 500kB, 50MB or 10MiB. No limit if left out.",
+			doc:     "The largest object, as in 500kB, 50MB or 10MiB, for whoever signs uploads: S3 has no such limit for a bucket.",
 			pattern: v1alpha1.SizePattern, number: true, words: "a size such as 500kB, 50MB or 10MiB",
 			check: sizeOK,
 		},
