@@ -239,8 +239,8 @@ func TestPrint(t *testing.T) {
 		t.Error("an unknown format must be refused")
 	}
 	var table bytes.Buffer
-	Table(&table, [][]string{{"NAME", "VALUE"}, {"a\x1b[1m", "b"}, {"long name", ""}})
-	if want := "NAME        VALUE\na[1m        b\nlong name\n"; table.String() != want {
+	Table(&table, [][]string{{"NAME", "VALUE"}, {"a\x1b[1m", "b"}, {"  a remark that runs\x1b on"}, {"long name", ""}})
+	if want := "NAME        VALUE\na[1m        b\n  a remark that runs on\nlong name\n"; table.String() != want {
 		t.Errorf("table %q, want %q", table.String(), want)
 	}
 }

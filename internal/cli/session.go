@@ -195,11 +195,15 @@ func blockStyle(n *yaml.Node) {
 	}
 }
 
-// Table writes rows in columns. Cells are cleaned of control characters.
+// Table writes rows in columns. Cells are cleaned of control characters. A row of a single cell is a remark on the one
+// above it: it runs across the columns.
 func Table(w io.Writer, rows [][]string) {
 	var text strings.Builder
 	t := tabwriter.NewWriter(&text, 0, 0, 3, ' ', 0)
 	for _, row := range rows {
+		if len(row) == 1 {
+			continue
+		}
 		cells := make([]string, len(row))
 		for i, cell := range row {
 			cells[i] = Clean(cell)
@@ -207,7 +211,14 @@ func Table(w io.Writer, rows [][]string) {
 		fmt.Fprintln(t, strings.Join(cells, "\t"))
 	}
 	_ = t.Flush() // a strings.Builder takes everything
-	for line := range strings.Lines(text.String()) {
+	lines := strings.SplitAfter(text.String(), "\n")
+	for _, row := range rows {
+		line := ""
+		if len(row) == 1 {
+			line = Clean(row[0])
+		} else {
+			line, lines = lines[0], lines[1:]
+		}
 		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
 	}
 }
