@@ -93,7 +93,8 @@ func parseRedis(url string, timeout time.Duration) (*redisServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &redisServer{url: url, timeout: timeout}, conn.Close()
+	_ = conn.Close() // it was never opened: only the URL is checked here
+	return &redisServer{url: url, timeout: timeout}, nil
 }
 
 // errNoRedis is a configuration without a server to make users on.

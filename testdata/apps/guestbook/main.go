@@ -30,7 +30,7 @@ func main() {
 func run(ctx context.Context) error {
 	for _, name := range []string{"DATABASE_URL", "S3_BUCKET_PHOTOS"} {
 		if os.Getenv(name) == "" {
-			return fmt.Errorf("%s is not set: run `plattr dev`, then `set -a; . .plattr/guestbook.env`", name)
+			return fmt.Errorf("%s is not set: run `plattr dev`, then `. .plattr/guestbook.env`", name)
 		}
 	}
 	pool, err := pgxpool.New(ctx, os.Getenv("DATABASE_URL"))

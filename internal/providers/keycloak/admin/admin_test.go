@@ -146,7 +146,7 @@ func TestForbidden(t *testing.T) {
 	if n := calls.Load(); n < 2 || n > 4 {
 		t.Errorf("asked %d times", n)
 	}
-	deleted, calls := scripted(t, func(n int64, w http.ResponseWriter, r *http.Request) {
+	deleted, calls := scripted(t, func(n int64, w http.ResponseWriter, _ *http.Request) {
 		switch n {
 		case 1:
 			_, _ = w.Write([]byte(`{"realm":"shop"}`)) // what is shown to who may not see the realm
