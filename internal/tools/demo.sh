@@ -1,5 +1,5 @@
 #!/bin/sh
-# demo.sh: builds plattr and shows the guestbook example on this machine, with times and URLs.
+# demo.sh: builds plattr and shows the examples guestbook and board on this machine, with times and URLs.
 set -eu
 cd "$(dirname "$0")/../.."
 root=$PWD
@@ -27,10 +27,8 @@ say "3. plattr db migrate, plattr db seed"
 timed migrate plattr db migrate
 timed seed plattr db seed
 
-# The environment file is for the application; the keys go to curl by file, never by argument.
-set -a
+# The environment file is for the application; the keys go to curl by its standard input, never by argument.
 . ./.plattr/guestbook.env
-set +a
 
 say "4. The REST API: the tables are served as they are"
 echo "  GET $POSTGREST_URL/latest?select=name,message&limit=2"
@@ -52,17 +50,62 @@ rm -f .plattr/hello.txt
 say "6. Once more: nothing to do"
 timed "plattr dev" plattr dev
 
+cd ../board
+say "7. Sign-in, Redis and search: the board example. The first time fetches Keycloak and OpenSearch: half a minute"
+timed "plattr dev" plattr dev
+timed migrate plattr db migrate
+guestbook_rest=$POSTGREST_URL
+. ./.plattr/board.env
+board=.plattr/board # the program, beside what plattr keeps here
+timed "build the board" go build -o "$board" .
+"$board" >.plattr/board.log 2>&1 &
+pid=$!
+trap 'kill $pid 2>/dev/null || true; rm -f "$board" .plattr/board.log .plattr/cookies .plattr/page' EXIT
+tries=0
+until curl -fsS -o /dev/null "$APP_URL/healthz" 2>/dev/null; do
+  tries=$((tries + 1))
+  if [ $tries = 100 ] || ! kill -0 $pid 2>/dev/null; then
+    echo "The board does not answer at $APP_URL. It said:" >&2; cat .plattr/board.log >&2; exit 1
+  fi
+  sleep 0.1
+done
+
+# Cookies and the password stay in files that only this user can read.
+umask 077
+visit() { curl -fsSL -b .plattr/cookies -c .plattr/cookies -o .plattr/page "$@"; }
+say "8. Sign in on Keycloak's page as $AUTH_DEMO_USER, post a note, find it"
+visit "$APP_URL/auth/sign-in"
+form=$(sed -n 's/.*<form[^>]*id="kc-form-login"[^>]*action="\([^"]*\)".*/\1/p' .plattr/page | sed 's/&amp;/\&/g')
+printf 'data-urlencode = "username=%s"\ndata-urlencode = "password=%s"\n' "$AUTH_DEMO_USER" "$AUTH_DEMO_PASSWORD" |
+  visit -K - "$form"
+echo "  signed in as $(sed -n 's/.*class="who">\([^<]*\)<.*/\1/p' .plattr/page)"
+visit -F "title=From the demo" -F "body=It was $(date +%H:%M:%S)." "$APP_URL/notes"
+visit "$APP_URL/?q=demo"
+echo "  GET $APP_URL/?q=demo finds $(grep -c '<article' .plattr/page) notes; $(sed -n 's/.*id="posts">\([0-9]*\)<.*/\1/p' .plattr/page) posted"
+
+say "9. The same rows over the REST API: with the person's token, with one byte of it changed, without"
+token=$(printf 'data = "grant_type=password"\ndata-urlencode = "client_id=%s"\ndata-urlencode = "client_secret=%s"\ndata-urlencode = "username=%s"\ndata-urlencode = "password=%s"\n' \
+  "$AUTH_CLIENT_ID" "$AUTH_CLIENT_SECRET" "$AUTH_DEMO_USER" "$AUTH_DEMO_PASSWORD" |
+  curl -fsS -K - "$AUTH_INTERNAL_URL/protocol/openid-connect/token" | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
+ask() { curl -sS -K - -w '   %{http_code}\n' "$POSTGREST_URL/note?select=title&limit=2"; }
+echo "header = \"Authorization: Bearer $token\"" | ask
+signature=${token##*.}
+case $signature in A*) other=B ;; *) other=A ;; esac
+forged=${token%.*}.$other${signature#?}
+echo "header = \"Authorization: Bearer $forged\"" | ask
+echo | ask
+
 ms=$(( ($(date +%s%N) - total) / 1000000 ))
 say "Done in $((ms / 1000)).$((ms % 1000 / 100)) s. The services go on."
 cat <<END
-  REST      $POSTGREST_URL/entry
-  S3        $S3_ENDPOINT    (bucket $S3_BUCKET_PHOTOS)
-  Console   see: plattr dev status
+  REST      $guestbook_rest/entry   $POSTGREST_URL/note
+  S3        $S3_ENDPOINT    Sign-in  $AUTH_ISSUER_URL    Search  $OPENSEARCH_URL
+  More      plattr dev status
 
-Next, with $root/bin on your PATH, in testdata/apps/guestbook:
-  plattr db shell                      a SQL shell
+Next, with $root/bin on your PATH, in testdata/apps/board:
+  . .plattr/board.env && go run .      the board in your browser: $APP_URL, sign in with \$AUTH_DEMO_USER and \$AUTH_DEMO_PASSWORD
+  plattr test                          its tests, on a copy of all its data
   plattr db reset --yes                back to migrations and seeds, in milliseconds
-  plattr dev status                    what runs, where, with how much memory
-  plattr dev destroy --yes             delete what the guestbook has
+  plattr dev destroy --yes             delete what the board has
   mkdir /tmp/shop && cd /tmp/shop && plattr init      an application of your own
 END

