@@ -22,16 +22,7 @@ import (
 )
 
 // TestMain lets the test binary be plattr's own processes: the supervisor and the S3 server.
-func TestMain(m *testing.M) {
-	if asked, err := processes.Run(context.Background(), os.Args[1:]); asked {
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { os.Exit(processes.Main(m.Run)) }
 
 // room and env are short for the places of a machine of a test's own.
 func room(t testing.TB) string { return statetest.Room(t) }

@@ -3,6 +3,7 @@ package testutil
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -34,6 +35,38 @@ func NewProvider(t testing.TB, p plugin.Provider, stack string, config map[strin
 	}
 	t.Cleanup(func() { _ = p.Close() })
 	return &Provider{Provider: p, Project: "plattr", Stack: stack, Name: "test"}
+}
+
+// ConfigurationError is the first thing that a provider says against a configuration; empty when it takes it.
+func ConfigurationError(t testing.TB, p plugin.Provider, config map[string]any) string {
+	t.Helper()
+	props := resource.NewPropertyMapFromMap(config)
+	checked, err := p.CheckConfig(t.Context(), plugin.CheckConfigRequest{News: props})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range checked.Failures {
+		return f.Reason
+	}
+	if _, err := p.Configure(t.Context(), plugin.ConfigureRequest{Inputs: props}); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// FieldTags are the names that the fields of a struct, or of what a pointer points to, have under a tag.
+func FieldTags(t reflect.Type, tag string) []string {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	var out []string
+	for _, f := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(f.Tag.Get(tag), ",")
+		if name != "" {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // Resource is a resource in the state of a test.

@@ -23,16 +23,7 @@ import (
 )
 
 // TestMain lets the test binary be plattr's own processes.
-func TestMain(m *testing.M) {
-	if asked, err := processes.Run(context.Background(), os.Args[1:]); asked {
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { os.Exit(processes.Main(m.Run)) }
 
 // env is a machine with folders of the test's own.
 func env(t *testing.T, own map[string]string) func(string) string {

@@ -4,6 +4,8 @@ package processes
 
 import (
 	"context"
+	"fmt"
+	"os"
 
 	"plattr.dev/plattr/localdev/s3server"
 	"plattr.dev/plattr/localdev/services"
@@ -24,5 +26,20 @@ func Run(ctx context.Context, args []string) (asked bool, err error) {
 		return true, supervisor.Main(ctx, args[1:])
 	default:
 		return true, s3server.Main(ctx, args[1:])
+	}
+}
+
+// Main runs the process that the arguments of this one ask for, and returns its exit code; if they ask for none, it does
+// what else the program is for. Test binaries that start services are that way their own supervisor and S3 server.
+func Main(otherwise func() int) int {
+	asked, err := Run(context.Background(), os.Args[1:])
+	switch {
+	case !asked:
+		return otherwise()
+	case err != nil:
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	default:
+		return 0
 	}
 }

@@ -4,9 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
-
 	"plattr.dev/plattr/internal/testutil"
 )
 
@@ -116,7 +113,7 @@ func TestConfiguration(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := tryConfigure(t, tc.in)
+			err := testutil.ConfigurationError(t, New(), tc.in)
 			switch {
 			case tc.wantErr == "" && err != "":
 				t.Errorf("%s It is refused: %s", tc.reason, err)
@@ -125,22 +122,6 @@ func TestConfiguration(t *testing.T) {
 			}
 		})
 	}
-}
-
-func tryConfigure(t *testing.T, in props) string {
-	t.Helper()
-	p, news := New(), resource.NewPropertyMapFromMap(in)
-	checked, err := p.CheckConfig(t.Context(), plugin.CheckConfigRequest{News: news})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range checked.Failures {
-		return f.Reason
-	}
-	if _, err := p.Configure(t.Context(), plugin.ConfigureRequest{Inputs: news}); err != nil {
-		return err.Error()
-	}
-	return ""
 }
 
 func TestSamePolicy(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/s3"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"plattr.dev/plattr/internal/testutil"
 )
 
 // TestOfficialNames holds every input and output equal to one of the official SDK, by name.
@@ -39,8 +41,8 @@ func TestOfficialNames(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			known := tags(tc.official.ElementType(), "pulumi")
-			for _, input := range tags(reflect.TypeOf(tc.inputs), "json") {
+			known := testutil.FieldTags(tc.official.ElementType(), "pulumi")
+			for _, input := range testutil.FieldTags(reflect.TypeOf(tc.inputs), "json") {
 				if !contains(known, input) {
 					t.Errorf("the official SDK has no input %q; it has %v", input, known)
 				}
@@ -48,28 +50,14 @@ func TestOfficialNames(t *testing.T) {
 			if tc.resource == nil {
 				return
 			}
-			known = tags(reflect.TypeOf(tc.resource), "pulumi")
-			for _, output := range tags(reflect.TypeOf(tc.state), "json") {
+			known = testutil.FieldTags(reflect.TypeOf(tc.resource), "pulumi")
+			for _, output := range testutil.FieldTags(reflect.TypeOf(tc.state), "json") {
 				if !contains(known, output) {
 					t.Errorf("the official SDK has no output %q; it has %v", output, known)
 				}
 			}
 		})
 	}
-}
-
-func tags(t reflect.Type, tag string) []string {
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	var out []string
-	for _, f := range reflect.VisibleFields(t) {
-		name, _, _ := strings.Cut(f.Tag.Get(tag), ",")
-		if name != "" {
-			out = append(out, name)
-		}
-	}
-	return out
 }
 
 func contains(list []string, s string) bool {

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 
 	"plattr.dev/plattr/internal/testutil"
@@ -185,28 +184,12 @@ func TestConfiguration(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := configurationError(t, merged(base, tc.change))
+			got := testutil.ConfigurationError(t, New(), merged(base, tc.change))
 			if tc.wantErr == "" && got != "" || !strings.Contains(got, tc.wantErr) || strings.Contains(got, "planted") {
 				t.Errorf("error %q, want one with %q", got, tc.wantErr)
 			}
 		})
 	}
-}
-
-func configurationError(t *testing.T, in props) string {
-	t.Helper()
-	p, news := New(), resource.NewPropertyMapFromMap(in)
-	checked, err := p.CheckConfig(t.Context(), plugin.CheckConfigRequest{News: news})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range checked.Failures {
-		return f.Reason
-	}
-	if _, err := p.Configure(t.Context(), plugin.ConfigureRequest{Inputs: news}); err != nil {
-		return err.Error()
-	}
-	return ""
 }
 
 // TestPreview holds that a preview needs no server, and knows what it cannot know.

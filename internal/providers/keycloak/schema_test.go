@@ -14,6 +14,8 @@ import (
 	"github.com/pulumi/pulumi-keycloak/sdk/v5/go/keycloak/saml"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"plattr.dev/plattr/internal/testutil"
 )
 
 // TestOfficialNames holds every input and output equal to one of the official SDK, by name.
@@ -46,7 +48,7 @@ func TestOfficialNames(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			known, served := tags(tc.official.ElementType(), "pulumi"), tags(reflect.TypeOf(tc.inputs), "json")
+			known, served := testutil.FieldTags(tc.official.ElementType(), "pulumi"), testutil.FieldTags(reflect.TypeOf(tc.inputs), "json")
 			for _, input := range served {
 				if !slices.Contains(known, input) {
 					t.Errorf("the official SDK has no input %q; it has %v", input, known)
@@ -60,7 +62,7 @@ func TestOfficialNames(t *testing.T) {
 			if tc.resource == nil {
 				return
 			}
-			known, served = tags(reflect.TypeOf(tc.resource), "pulumi"), tags(reflect.TypeOf(tc.state), "json")
+			known, served = testutil.FieldTags(reflect.TypeOf(tc.resource), "pulumi"), testutil.FieldTags(reflect.TypeOf(tc.state), "json")
 			for _, output := range served {
 				if !slices.Contains(known, output) {
 					t.Errorf("the official SDK has no output %q; it has %v", output, known)
@@ -131,18 +133,4 @@ func (s *tokens) NewResource(args pulumi.MockResourceArgs) (string, resource.Pro
 
 func (s *tokens) Call(pulumi.MockCallArgs) (resource.PropertyMap, error) {
 	return nil, context.Canceled
-}
-
-func tags(t reflect.Type, tag string) []string {
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	var out []string
-	for _, f := range reflect.VisibleFields(t) {
-		name, _, _ := strings.Cut(f.Tag.Get(tag), ",")
-		if name != "" {
-			out = append(out, name)
-		}
-	}
-	return out
 }

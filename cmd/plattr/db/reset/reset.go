@@ -33,17 +33,7 @@ func New(s *cli.Session, open local.Opener) *cobra.Command {
 }
 
 func run(ctx context.Context, s *cli.Session, open local.Opener, env cli.ResetEnvironment) error {
-	if err := env.MustBeLocal(); err != nil {
-		return err
-	}
-	config, _, err := local.Load(s)
-	if err != nil {
-		return err
-	}
-	if err := s.Confirm(ctx, "delete all rows of "+config.Name+" on this machine"); err != nil {
-		return err
-	}
-	app, err := open(ctx, "plattr db reset")
+	app, name, err := local.OpenForReset(ctx, s, env, open, "plattr db reset", "all rows of %s")
 	if err != nil {
 		return err
 	}
@@ -58,7 +48,7 @@ func run(ctx context.Context, s *cli.Session, open local.Opener, env cli.ResetEn
 	}
 	return s.Print(result, func(w io.Writer) {
 		took := time.Duration(result.Milliseconds) * time.Millisecond
-		fmt.Fprintf(w, "%s is as migrations and seeds say: %s, %s\n", config.Name, how(result), cli.Duration(took))
+		fmt.Fprintf(w, "%s is as migrations and seeds say: %s, %s\n", name, how(result), cli.Duration(took))
 	})
 }
 

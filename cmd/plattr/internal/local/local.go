@@ -49,6 +49,25 @@ func NewOpener(s *cli.Session) Opener {
 	}
 }
 
+// OpenForReset opens the application of a command that deletes data on this machine: what it deletes, as "all rows of %s",
+// is confirmed first. It refuses other environments.
+func OpenForReset(
+	ctx context.Context, s *cli.Session, env cli.ResetEnvironment, open Opener, command, what string,
+) (app *App, name string, err error) {
+	if err := env.MustBeLocal(); err != nil {
+		return nil, "", err
+	}
+	config, _, err := Load(s)
+	if err != nil {
+		return nil, "", err
+	}
+	if err := s.Confirm(ctx, "delete "+fmt.Sprintf(what, config.Name)+" on this machine"); err != nil {
+		return nil, "", err
+	}
+	app, err = open(ctx, command)
+	return app, config.Name, err
+}
+
 // Load reads the application file as the laptop sees it, and returns the
 // absolute path of its directory too. Nothing is opened or written.
 func Load(s *cli.Session) (*config.App, string, error) {

@@ -36,21 +36,11 @@ type report struct {
 }
 
 func run(ctx context.Context, s *cli.Session, open local.Opener, env cli.ResetEnvironment) error {
-	if err := env.MustBeLocal(); err != nil {
-		return err
-	}
-	config, _, err := local.Load(s)
+	app, name, err := local.OpenForReset(ctx, s, env, open, "plattr redis reset", "everything in the Redis of %s")
 	if err != nil {
 		return err
 	}
-	if err := s.Confirm(ctx, "delete everything in the Redis of "+config.Name+" on this machine"); err != nil {
-		return err
-	}
-	app, err := open(ctx, "plattr redis reset")
-	if err != nil {
-		return err
-	}
-	r := report{App: config.Name}
+	r := report{App: name}
 	err = app.WithServices(s, func(w *local.Watch) error {
 		r.Keys, err = app.ResetRedis(ctx, w.Reports())
 		return err

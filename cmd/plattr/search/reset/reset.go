@@ -37,21 +37,11 @@ type report struct {
 }
 
 func run(ctx context.Context, s *cli.Session, open local.Opener, env cli.ResetEnvironment) error {
-	if err := env.MustBeLocal(); err != nil {
-		return err
-	}
-	config, _, err := local.Load(s)
+	app, name, err := local.OpenForReset(ctx, s, env, open, "plattr search reset", "the search indices of %s")
 	if err != nil {
 		return err
 	}
-	if err := s.Confirm(ctx, "delete the search indices of "+config.Name+" on this machine"); err != nil {
-		return err
-	}
-	app, err := open(ctx, "plattr search reset")
-	if err != nil {
-		return err
-	}
-	r := report{App: config.Name, Indices: []string{}}
+	r := report{App: name, Indices: []string{}}
 	err = app.WithServices(s, func(w *local.Watch) error {
 		indices, err := app.ResetSearch(ctx, w.Reports())
 		r.Indices = append(r.Indices, indices...)
