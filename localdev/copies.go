@@ -15,6 +15,7 @@ import (
 
 	"plattr.dev/plattr/internal/deploy"
 	"plattr.dev/plattr/internal/engine"
+	"plattr.dev/plattr/internal/environ"
 	"plattr.dev/plattr/localdev/envfile"
 	"plattr.dev/plattr/localdev/lockfile"
 	"plattr.dev/plattr/localdev/scratch"
@@ -24,7 +25,7 @@ import (
 // PostgREST of its own, and empty buckets, Redis and index prefix. The realm is the application's.
 type Copy struct {
 	// Variables is the application's environment on the copy.
-	Variables []deploy.Variable
+	Variables []environ.Variable
 	// Name says which copy it is, in names of databases, buckets and services.
 	Name string
 
@@ -131,7 +132,7 @@ func (d *Dev) copyOf(id string) *Copy {
 
 func (c *Copy) make(ctx context.Context, o Output) error {
 	connections, restURL := c.base.Connections, ""
-	var services deploy.Connections
+	var services environ.Connections
 	g, ctx := errgroup.WithContext(ctx)
 	if c.of.options.Application.Spec.DatabaseEnabled() {
 		g.Go(func() (err error) {
@@ -154,7 +155,7 @@ func (c *Copy) make(ctx context.Context, o Output) error {
 }
 
 // makeDatabase clones the template, which is brought up to date first, and starts a PostgREST on the clone.
-func (c *Copy) makeDatabase(ctx context.Context, base deploy.Connections, o Output) (deploy.Connections, string, error) {
+func (c *Copy) makeDatabase(ctx context.Context, base environ.Connections, o Output) (environ.Connections, string, error) {
 	db := &Database{Connections: base, Variables: c.base.Variables, dev: c.of, endpoints: c.base.Endpoints}
 	options, err := db.templateOptions(o)
 	if err != nil {
@@ -184,19 +185,19 @@ func (c *Copy) database() string {
 }
 
 // makeServices gives the copy buckets, a Redis and an index prefix, by the components that the application has its own by.
-func (c *Copy) makeServices(ctx context.Context) (deploy.Connections, error) {
+func (c *Copy) makeServices(ctx context.Context) (environ.Connections, error) {
 	app := c.dev.options.Application
 	wanted := deploy.Wanted(app)
 	if wanted == (deploy.Servers{}) {
-		return deploy.Connections{}, nil
+		return environ.Connections{}, nil
 	}
 	e, err := c.dev.native.Ensure(ctx, c.dev.needs(wanted), nil)
 	if err != nil {
-		return deploy.Connections{}, err
+		return environ.Connections{}, err
 	}
 	p, err := c.dev.platform(e)
 	if err != nil {
-		return deploy.Connections{}, err
+		return environ.Connections{}, err
 	}
 	res, err := c.dev.deployer.Up(ctx, app, p, deploy.Options{SkipRefresh: true})
 	return res.Connections, err

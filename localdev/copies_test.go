@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"plattr.dev/plattr/internal/deploy"
+	"plattr.dev/plattr/internal/environ"
 	"plattr.dev/plattr/internal/providers/plattr/redisclient"
 	"plattr.dev/plattr/operator/api/v1alpha1"
 )
@@ -25,7 +26,7 @@ func copied() deploy.Application {
 	return app
 }
 
-func variable(vars []deploy.Variable, name string) string {
+func variable(vars []environ.Variable, name string) string {
 	for _, v := range vars {
 		if v.Name == name {
 			return v.Value
@@ -57,7 +58,7 @@ func TestCopy(t *testing.T) {
 	if err != nil || there {
 		t.Errorf("what is made in the copy is in the application: %t, %v", there, err)
 	}
-	set := func(vars []deploy.Variable, value string) *redis.Client {
+	set := func(vars []environ.Variable, value string) *redis.Client {
 		client, err := redisclient.Parse(variable(vars, "REDIS_URL"), 10*time.Second)
 		if err != nil {
 			t.Fatal(err)

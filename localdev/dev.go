@@ -13,6 +13,7 @@ import (
 	"plattr.dev/plattr/internal/config/names"
 	"plattr.dev/plattr/internal/deploy"
 	"plattr.dev/plattr/internal/engine"
+	"plattr.dev/plattr/internal/environ"
 	"plattr.dev/plattr/localdev/envfile"
 )
 
@@ -154,12 +155,12 @@ func (d *Dev) identityProviders() map[string]deploy.Credentials {
 
 // variables is the application's environment: what the platform gives, then the application's own, the later ones
 // before the earlier.
-func (d *Dev) variables(c deploy.Connections, restURL string) ([]deploy.Variable, error) {
+func (d *Dev) variables(c environ.Connections, restURL string) ([]environ.Variable, error) {
 	app := d.options.Application
 	port := strconv.Itoa(d.options.Port)
-	vars := append(deploy.Variables(c, restURL),
-		deploy.Variable{Part: deploy.PartApplication, Name: "PORT", Value: port},
-		deploy.Variable{Part: deploy.PartApplication, Name: "APP_URL", Value: app.URL})
+	vars := append(environ.Variables(c, environ.SameREST(restURL)),
+		environ.Variable{Part: environ.PartApplication, Name: "PORT", Value: port},
+		environ.Variable{Part: environ.PartApplication, Name: "APP_URL", Value: app.URL})
 	set, err := envfile.Read(envfile.SetPath(d.options.Dir, app.Name))
 	if err != nil {
 		return nil, err
@@ -169,12 +170,12 @@ func (d *Dev) variables(c deploy.Connections, restURL string) ([]deploy.Variable
 		own[v.Name] = v.Value
 	}
 	for _, layer := range []map[string]string{app.Spec.Env, own, d.options.Env} {
-		vars = deploy.Override(vars, layer)
+		vars = environ.Override(vars, layer)
 	}
 	return vars, nil
 }
 
-func writeVariables(path string, vars []deploy.Variable) error {
+func writeVariables(path string, vars []environ.Variable) error {
 	file := make([]envfile.Var, 0, len(vars))
 	for _, v := range vars {
 		file = append(file, envfile.Var{Name: v.Name, Value: v.Value})

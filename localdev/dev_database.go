@@ -11,6 +11,7 @@ import (
 
 	"plattr.dev/plattr/internal/deploy"
 	"plattr.dev/plattr/internal/engine"
+	"plattr.dev/plattr/internal/environ"
 	"plattr.dev/plattr/internal/migrate"
 	"plattr.dev/plattr/localdev/scratch"
 )
@@ -23,9 +24,9 @@ var ErrNoDatabase = errors.New("the application has no database: set database.en
 
 // Database is the application's database, running.
 type Database struct {
-	deploy.Connections
+	environ.Connections
 	// Variables is the application's environment, as in the environment file.
-	Variables []deploy.Variable
+	Variables []environ.Variable
 
 	dev       *Dev
 	endpoints Endpoints

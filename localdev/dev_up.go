@@ -8,6 +8,7 @@ import (
 
 	"plattr.dev/plattr/internal/deploy"
 	"plattr.dev/plattr/internal/engine"
+	"plattr.dev/plattr/internal/environ"
 	"plattr.dev/plattr/internal/providers/keycloak/admin"
 	"plattr.dev/plattr/localdev/envfile"
 	"plattr.dev/plattr/localdev/scratch"
@@ -29,7 +30,7 @@ type UpResult struct {
 	// RestURL is where PostgREST answers; empty without one.
 	RestURL string
 	// Variables are those in the environment file.
-	Variables []deploy.Variable
+	Variables []environ.Variable
 	EnvFile   string
 	// NewDemoPassword says that the demo user got a password in this run.
 	NewDemoPassword bool
@@ -153,7 +154,7 @@ func (d *Dev) release(ctx context.Context) error {
 }
 
 // isNewDemoPassword tells whether the demo user's password is another one than the environment file has.
-func (d *Dev) isNewDemoPassword(c deploy.Connections) (bool, error) {
+func (d *Dev) isNewDemoPassword(c environ.Connections) (bool, error) {
 	old, err := envfile.Read(d.EnvFile())
 	if err != nil || c.DemoPassword == "" {
 		return false, err
@@ -188,7 +189,7 @@ func (d *Dev) settleScratch(ctx context.Context, e Endpoints) error {
 }
 
 // ensureREST starts the application's PostgREST, or ends it when it is not wanted any more.
-func (d *Dev) ensureREST(ctx context.Context, c deploy.Connections, report func(Progress)) (string, error) {
+func (d *Dev) ensureREST(ctx context.Context, c environ.Connections, report func(Progress)) (string, error) {
 	app := d.options.Application
 	if !app.Spec.RestEnabled() {
 		return "", d.native.removeService(ctx, PostgRESTName(app.Name))
@@ -198,7 +199,7 @@ func (d *Dev) ensureREST(ctx context.Context, c deploy.Connections, report func(
 
 // restConfig makes PostgREST accept tokens of the application's realm that were made for its client, and no others. (The
 // role claim is the one that PostgREST reads by itself.)
-func (d *Dev) restConfig(c deploy.Connections) PostgRESTConfig {
+func (d *Dev) restConfig(c environ.Connections) PostgRESTConfig {
 	config := PostgRESTConfig{DatabaseURL: c.RestURL, Schema: c.Schema, Channel: c.Channel, AnonRole: d.Names().AnonRole}
 	if c.AuthInternalURL != "" {
 		config.Settings = map[string]string{

@@ -28,6 +28,8 @@ type Args struct {
 	User int
 	// Engine and Path are those of plattr.yaml; the path is relative to the image's working directory.
 	Engine, Path string
+	// Past keeps the Job of an earlier release as it is.
+	Past bool
 	// Settings is the environment, a later source counts more.
 	Settings []kube.Source
 }
@@ -65,12 +67,20 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 				Spec:     args.pod(),
 			},
 		},
-	}, pulumi.Parent(m))
+	}, args.options(m)...)
 	if err != nil {
 		return nil, fmt.Errorf("migration %q: %w", name, err)
 	}
 	m.Job = job.Metadata.Name().Elem()
 	return m, ctx.RegisterResourceOutputs(m, pulumi.Map{"job": m.Job}) //nolint:wrapcheck // there is nothing to add
+}
+
+func (a *Args) options(parent pulumi.Resource) []pulumi.ResourceOption {
+	opts := []pulumi.ResourceOption{pulumi.Parent(parent)}
+	if a.Past {
+		opts = append(opts, pulumi.IgnoreChanges([]string{"spec", "metadata"}))
+	}
+	return opts
 }
 
 // Name is the Job's.

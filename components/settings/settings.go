@@ -6,9 +6,8 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -31,8 +30,10 @@ type Args struct {
 type Part struct {
 	// Name ends the names of the part's objects.
 	Name string
-	// Secret goes into a Secret, Plain into a ConfigMap. A part without any of one kind has no object of that kind.
-	Secret, Plain pulumi.StringMap
+	// Secret goes into a Secret, Plain into a ConfigMap; nil makes none.
+	Secret, Plain pulumi.StringMapInput
+	// Apart keeps the part out of the application's own environment: others read it.
+	Apart bool
 }
 
 // Settings are an application's variables in its namespace.
@@ -41,6 +42,8 @@ type Settings struct {
 
 	// Sources are the objects, in the order of the parts: a later one counts more.
 	Sources []kube.Source
+	// Apart are the objects of parts that are none of the application's own environment, by the parts' names.
+	Apart map[string]kube.Source
 	// Hash changes with any value, and gives none away: it is keyed with a random secret.
 	Hash pulumi.StringOutput
 }
@@ -50,7 +53,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err := args.App.Validate(); err != nil {
 		return nil, fmt.Errorf("settings %q: %w", name, err)
 	}
-	s := &Settings{}
+	s := &Settings{Apart: map[string]kube.Source{}}
 	if err := ctx.RegisterComponentResource(Type, name, s, opts...); err != nil {
 		return nil, fmt.Errorf("register settings %q: %w", name, err)
 	}
@@ -58,56 +61,64 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, fmt.Errorf("settings %q: %w", name, err)
 	}
-	all := pulumi.StringMap{}
+	values := []any{key.Value}
 	for _, part := range args.Parts {
 		if err := s.add(ctx, args.App, name, part); err != nil {
 			return nil, fmt.Errorf("settings %q: part %s: %w", name, part.Name, err)
 		}
-		maps.Copy(all, part.Secret)
-		maps.Copy(all, part.Plain)
+		for _, kind := range []pulumi.StringMapInput{part.Secret, part.Plain} {
+			if kind != nil {
+				values = append(values, kind)
+			}
+		}
 	}
-	s.Hash = hash(key.Value, all)
+	s.Hash = hash(values)
 	return s, ctx.RegisterResourceOutputs(s, pulumi.Map{"hash": s.Hash}) //nolint:wrapcheck // there is nothing to add
 }
 
 // add makes a part's objects.
 func (s *Settings) add(ctx *pulumi.Context, app kube.App, name string, part Part) error {
 	object := app.Name + "-" + part.Name
-	if len(part.Plain) > 0 {
+	if part.Plain != nil {
 		made, err := corev1.NewConfigMap(ctx, name+"-"+part.Name, &corev1.ConfigMapArgs{
 			Metadata: app.Object(object), Data: part.Plain,
 		}, pulumi.Parent(s))
 		if err != nil {
 			return err //nolint:wrapcheck // New says which part
 		}
-		s.Sources = append(s.Sources, kube.Source{Name: made.Metadata.Name().Elem()})
+		s.source(part, kube.Source{Name: made.Metadata.Name().Elem()})
 	}
-	if len(part.Secret) > 0 {
+	if part.Secret != nil {
 		made, err := corev1.NewSecret(ctx, name+"-"+part.Name, &corev1.SecretArgs{
 			Metadata: app.Object(object), Type: pulumi.String("Opaque"),
-			StringData: pulumi.ToSecret(part.Secret.ToStringMapOutput()).(pulumi.StringMapOutput), //nolint:forcetypeassert // keeps the type
+			StringData: pulumi.ToSecret(part.Secret).(pulumi.StringMapOutput), //nolint:forcetypeassert // keeps the type
 		}, pulumi.Parent(s))
 		if err != nil {
 			return err //nolint:wrapcheck // New says which part
 		}
-		s.Sources = append(s.Sources, kube.Source{Secret: true, Name: made.Metadata.Name().Elem()})
+		s.source(part, kube.Source{Secret: true, Name: made.Metadata.Name().Elem()})
 	}
 	return nil
 }
 
-// hash names the values. The key keeps whoever reads the pods from trying passwords on it.
-func hash(key pulumi.StringOutput, values pulumi.StringMap) pulumi.StringOutput {
-	names := slices.Sorted(maps.Keys(values))
-	inputs := []any{key}
-	for _, n := range names {
-		inputs = append(inputs, values[n])
+func (s *Settings) source(part Part, source kube.Source) {
+	if part.Apart {
+		s.Apart[part.Name] = source
+		return
 	}
-	sum := pulumi.All(inputs...).ApplyT(func(v []any) string {
-		mac := hmac.New(sha256.New, []byte(v[0].(string))) //nolint:forcetypeassert // a text
-		for i, n := range names {
-			fmt.Fprintf(mac, "%q=%q\n", n, v[i+1])
+	s.Sources = append(s.Sources, source)
+}
+
+// hash names the values, of which the first is a key: it keeps whoever reads the pods from trying passwords on the hash.
+func hash(values []any) pulumi.StringOutput {
+	sum := pulumi.All(values...).ApplyT(func(v []any) (string, error) {
+		raw, err := json.Marshal(v[1:])
+		if err != nil {
+			return "", fmt.Errorf("name the settings: %w", err)
 		}
-		return hex.EncodeToString(mac.Sum(nil))[:32]
+		mac := hmac.New(sha256.New, []byte(v[0].(string))) //nolint:forcetypeassert // a text
+		mac.Write(raw)
+		return hex.EncodeToString(mac.Sum(nil))[:32], nil
 	})
 	return pulumi.Unsecret(sum).(pulumi.StringOutput) //nolint:forcetypeassert // keeps the type
 }

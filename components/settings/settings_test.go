@@ -17,15 +17,21 @@ type written struct {
 	Parts []struct {
 		Name          string
 		Secret, Plain map[string]string
+		Apart         bool
 	}
 }
 
 func (w *written) args() *settings.Args {
 	args := &settings.Args{App: w.App}
 	for _, p := range w.Parts {
-		args.Parts = append(args.Parts, settings.Part{
-			Name: p.Name, Secret: pulumi.ToStringMap(p.Secret), Plain: pulumi.ToStringMap(p.Plain),
-		})
+		part := settings.Part{Name: p.Name, Apart: p.Apart}
+		if p.Secret != nil {
+			part.Secret = pulumi.ToStringMap(p.Secret)
+		}
+		if p.Plain != nil {
+			part.Plain = pulumi.ToStringMap(p.Plain)
+		}
+		args.Parts = append(args.Parts, part)
 	}
 	return args
 }

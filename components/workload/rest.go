@@ -29,8 +29,8 @@ type Rest struct {
 	Schema, AnonRole, Channel string
 	// PublicURL is where a browser reaches it.
 	PublicURL string
-	// KeysURL is where the realm publishes its keys; empty where there is no sign-in.
-	KeysURL string
+	// KeysURL is where the realm publishes its keys; empty where there is no sign-in. Audience is whom its tokens are for.
+	KeysURL, Audience string
 }
 
 // RestURLKey is the key of the login in its Secret.
@@ -84,7 +84,7 @@ func (r *Rest) server() *corev1.ContainerArgs {
 		TerminationMessagePolicy: pulumi.String("FallbackToLogsOnError"),
 	}
 	if r.KeysURL != "" {
-		settings["PGRST_JWT_SECRET"] = "@" + keysFile
+		settings["PGRST_JWT_SECRET"], settings["PGRST_JWT_AUD"] = "@"+keysFile, r.Audience
 		c.VolumeMounts = corev1.VolumeMountArray{mount(true)}
 	}
 	c.Env = append(environment(settings), r.login())

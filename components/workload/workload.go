@@ -36,6 +36,8 @@ type Args struct {
 	// Settings is the environment, a later source counts more. SettingsHash rolls the pods when a value changes.
 	Settings     []kube.Source
 	SettingsHash pulumi.StringInput `json:"-"`
+	// Migrated is the name of the Job that migrated for this release: the pods come after it. Nil or empty means none.
+	Migrated pulumi.StringInput `json:"-"`
 	// Annotations are those of the service account, as a cloud's web identity wants them.
 	Annotations map[string]string
 	// Rest is PostgREST beside the application; nil means none.
@@ -74,10 +76,9 @@ func (w *Workload) add(ctx *pulumi.Context, name string, args *Args) error {
 	if err != nil {
 		return fmt.Errorf("service account: %w", err)
 	}
-	// The autoscaler owns the number of pods.
 	spec := args.deployment(account.Metadata.Name().Elem())
 	deployment, err := appsv1.NewDeployment(ctx, name, &appsv1.DeploymentArgs{
-		Metadata: args.App.Object(args.App.Name), Spec: spec,
+		Metadata: args.App.Object(args.App.Name, args.history()), Spec: spec,
 	}, parent)
 	if err != nil {
 		return fmt.Errorf("deployment: %w", err)
@@ -103,15 +104,23 @@ func (a *Args) validate() error {
 	if a.Replicas < 1 {
 		errs = append(errs, errors.New("there must be a pod at least"))
 	}
-	for field, value := range map[string]string{"cpu": a.CPU, "memory": a.Memory} {
-		if _, err := resource.ParseQuantity(value); err != nil {
-			errs = append(errs, fmt.Errorf("%s %q: %w", field, value, err))
+	for _, f := range []struct{ field, value string }{{"cpu", a.CPU}, {"memory", a.Memory}} {
+		if _, err := resource.ParseQuantity(f.value); err != nil {
+			errs = append(errs, fmt.Errorf("%s %q: %w", f.field, f.value, err))
 		}
 	}
 	return errors.Join(append(errs, a.Rest.validate())...)
 }
 
 func (a *Args) scales() bool { return a.MaxReplicas > a.Replicas }
+
+// history is what the Deployment says of how it came about; that it waits for the Job comes from here, too.
+func (a *Args) history() pulumi.StringMap {
+	if a.Migrated == nil {
+		return nil
+	}
+	return pulumi.StringMap{"plattr.dev/migrated-by": a.Migrated}
+}
 
 // deployment is the specification of the pods and of how one version follows another.
 func (a *Args) deployment(account pulumi.StringInput) *appsv1.DeploymentSpecArgs {
@@ -129,7 +138,7 @@ func (a *Args) deployment(account pulumi.StringInput) *appsv1.DeploymentSpecArgs
 			Spec:     a.pod(account),
 		},
 	}
-	if !a.scales() {
+	if !a.scales() { // else the autoscaler owns the number
 		spec.Replicas = pulumi.Int(a.Replicas)
 	}
 	return spec

@@ -20,6 +20,7 @@ func TestGolden(t *testing.T) {
 		args.SettingsHash = pulumi.String("0123")
 		if args.Rest != nil {
 			args.Rest.Secret = pulumi.String(args.App.Name + "-rest")
+			args.Migrated = pulumi.String("shop-migrate-1")
 		}
 		_, err := workload.New(ctx, "shop", args)
 		return err

@@ -9,6 +9,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"plattr.dev/plattr/internal/engine"
+	"plattr.dev/plattr/internal/environ"
 	"plattr.dev/plattr/internal/providers/plattr/sdk"
 	"plattr.dev/plattr/stacks/application"
 )
@@ -40,7 +41,7 @@ type Options struct {
 // Result is what a run did, and how to reach what is there now.
 type Result struct {
 	engine.Result
-	Connections Connections
+	Connections environ.Connections
 	// Warnings say what was left out, and why.
 	Warnings []string
 }
@@ -75,35 +76,43 @@ func (d *Deployer) Destroy(ctx context.Context, app Application, p Platform, o O
 }
 
 // Connections is how to reach what an earlier Up made.
-func (d *Deployer) Connections(ctx context.Context, app Application, p Platform) (Connections, error) {
+func (d *Deployer) Connections(ctx context.Context, app Application, p Platform) (environ.Connections, error) {
 	outputs, err := d.engine.Outputs(ctx, StackName(app.Name, p.Target))
 	if err != nil {
-		return Connections{}, err
+		return environ.Connections{}, err
 	}
 	return connections(outputs)
 }
 
 // Current is how to reach what an earlier Up made, if another Up with the same arguments would declare the same: true then.
 // It asks no server, so it does not know what was changed outside since.
-func (d *Deployer) Current(ctx context.Context, app Application, p Platform) (Connections, bool, error) {
+func (d *Deployer) Current(ctx context.Context, app Application, p Platform) (environ.Connections, bool, error) {
 	outputs, err := d.engine.Outputs(ctx, StackName(app.Name, p.Target))
 	if errors.Is(err, engine.ErrStackNotFound) {
-		return Connections{}, false, nil
+		return environ.Connections{}, false, nil
 	}
 	if err != nil {
-		return Connections{}, false, err
+		return environ.Connections{}, false, err
 	}
 	generation, _ := outputs[application.OutputPasswordGeneration].Value.(string)
 	config, _, err := compile(app, p, generation)
 	if err != nil {
-		return Connections{}, false, err
+		return environ.Connections{}, false, err
 	}
 	hash, err := config.Hash()
 	if err != nil {
-		return Connections{}, false, err
+		return environ.Connections{}, false, err
 	}
 	c, err := connections(outputs)
 	return c, outputs[application.OutputConfig].Value == hash, err
+}
+
+func connections(outputs map[string]engine.Output) (environ.Connections, error) {
+	values := map[string]any{}
+	for name, output := range outputs {
+		values[name] = output.Value
+	}
+	return application.ConnectionsOf(values)
 }
 
 // Servers are the servers of an environment that an application uses.

@@ -78,6 +78,9 @@ type Config struct {
 	RedisAdminURL string
 	Redis         *Redis
 
+	// Workload runs the application in a cluster; nil where only its services are made, as on a laptop.
+	Workload *Workload
+
 	// SearchAdminURL is the server of Search, with an administrator's credentials where it wants some.
 	SearchAdminURL string
 	Search         *Search
@@ -110,6 +113,9 @@ const (
 	OutputSearchPrefix       = "searchPrefix"
 	OutputSearchUsername     = "searchUsername"
 	OutputSearchPassword     = "searchPassword"
+	OutputURL                = "url"
+	OutputImage              = "image"
+	OutputRelease            = "release"
 )
 
 // Program returns the Pulumi program of an application.
@@ -119,10 +125,16 @@ func Program(c Config) pulumi.RunFunc {
 		if err != nil {
 			return err
 		}
-		for _, part := range []func(*pulumi.Context, Config) error{addDatabase, addStorage, addAuth, addRedis, addSearch} {
-			if err := part(ctx, c); err != nil {
+		outputs := pulumi.Map{}
+		for _, part := range []func(*pulumi.Context, Config, pulumi.Map) error{
+			addDatabase, addStorage, addAuth, addRedis, addSearch, addWorkload,
+		} {
+			if err := part(ctx, c, outputs); err != nil {
 				return fmt.Errorf("application %s: %w", c.App, err)
 			}
+		}
+		for _, name := range slices.Sorted(maps.Keys(outputs)) {
+			ctx.Export(name, outputs[name])
 		}
 		// Of passwords that a person can guess, too, so it is secret.
 		ctx.Export(OutputConfig, pulumi.ToSecret(pulumi.String(hash)))
@@ -140,14 +152,7 @@ func (c Config) Hash() (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// export gives outputs to the caller of the program.
-func export(ctx *pulumi.Context, outputs pulumi.Map) {
-	for _, name := range slices.Sorted(maps.Keys(outputs)) {
-		ctx.Export(name, outputs[name])
-	}
-}
-
-func addDatabase(ctx *pulumi.Context, c Config) error {
+func addDatabase(ctx *pulumi.Context, c Config, outputs pulumi.Map) error {
 	if c.Database == nil {
 		return nil
 	}
@@ -168,14 +173,14 @@ func addDatabase(ctx *pulumi.Context, c Config) error {
 	if err != nil {
 		return err
 	}
-	export(ctx, pulumi.Map{
+	maps.Copy(outputs, pulumi.Map{
 		OutputDatabaseURL: db.URL, OutputRestURL: db.RestURL, OutputSchema: db.Schema, OutputChannel: db.Channel,
 		OutputMigrationsSchema: db.MigrationsSchema, OutputPasswordGeneration: pulumi.String(c.Database.PasswordGeneration),
 	})
-	return addShadow(ctx, c, db, with)
+	return addShadow(ctx, c, db, outputs, with)
 }
 
-func addStorage(ctx *pulumi.Context, c Config) error {
+func addStorage(ctx *pulumi.Context, c Config, outputs pulumi.Map) error {
 	if c.Storage == nil {
 		return nil
 	}
@@ -187,7 +192,7 @@ func addStorage(ctx *pulumi.Context, c Config) error {
 	if err != nil {
 		return err
 	}
-	export(ctx, pulumi.Map{
+	maps.Copy(outputs, pulumi.Map{
 		OutputBuckets: st.Buckets, OutputAccessKey: st.AccessKey, OutputSecretKey: st.SecretKey,
 		OutputS3Endpoint: pulumi.String(c.S3.Endpoint), OutputS3Region: pulumi.String(c.S3.Region),
 		OutputS3PublicEndpoint: pulumi.String(cmp.Or(c.S3.PublicEndpoint, c.S3.Endpoint)),
@@ -195,7 +200,7 @@ func addStorage(ctx *pulumi.Context, c Config) error {
 	return nil
 }
 
-func addAuth(ctx *pulumi.Context, c Config) error {
+func addAuth(ctx *pulumi.Context, c Config, outputs pulumi.Map) error {
 	if c.Auth == nil {
 		return nil
 	}
@@ -211,14 +216,14 @@ func addAuth(ctx *pulumi.Context, c Config) error {
 	if err != nil {
 		return err
 	}
-	export(ctx, pulumi.Map{
+	maps.Copy(outputs, pulumi.Map{
 		OutputIssuerURL: a.IssuerURL, OutputAuthInternalURL: a.InternalURL, OutputClientID: a.ClientID,
 		OutputClientSecret: a.ClientSecret, OutputDemoUser: pulumi.String(c.Auth.DemoUser), OutputDemoPassword: a.DemoPassword,
 	})
 	return nil
 }
 
-func addRedis(ctx *pulumi.Context, c Config) error {
+func addRedis(ctx *pulumi.Context, c Config, outputs pulumi.Map) error {
 	if c.Redis == nil {
 		return nil
 	}
@@ -230,11 +235,11 @@ func addRedis(ctx *pulumi.Context, c Config) error {
 	if err != nil {
 		return err
 	}
-	export(ctx, pulumi.Map{OutputRedisURL: r.URL})
+	maps.Copy(outputs, pulumi.Map{OutputRedisURL: r.URL})
 	return nil
 }
 
-func addSearch(ctx *pulumi.Context, c Config) error {
+func addSearch(ctx *pulumi.Context, c Config, outputs pulumi.Map) error {
 	if c.Search == nil {
 		return nil
 	}
@@ -246,7 +251,7 @@ func addSearch(ctx *pulumi.Context, c Config) error {
 	if err != nil {
 		return err
 	}
-	export(ctx, pulumi.Map{
+	maps.Copy(outputs, pulumi.Map{
 		OutputSearchURL: s.URL, OutputSearchPrefix: s.Prefix, OutputSearchUsername: s.Username, OutputSearchPassword: s.Password,
 	})
 	return nil

@@ -55,7 +55,7 @@ func plattr(ctx *pulumi.Context, part string, args sdk.ProviderArgs) (pulumi.Pro
 
 // addShadow makes the database in which Prisma and its like try migrations. It hangs on its owner alone: a dependency on
 // the whole component would be on those of its parts that happen to be registered already.
-func addShadow(ctx *pulumi.Context, c Config, db *database.Database, with pulumi.ResourceOption) error {
+func addShadow(ctx *pulumi.Context, c Config, db *database.Database, outputs pulumi.Map, with pulumi.ResourceOption) error {
 	if c.ShadowDatabase == "" {
 		return nil
 	}
@@ -65,14 +65,14 @@ func addShadow(ctx *pulumi.Context, c Config, db *database.Database, with pulumi
 	if err != nil {
 		return fmt.Errorf("shadow database: %w", err)
 	}
-	ctx.Export(OutputShadowURL, pulumi.ToSecret(pulumi.All(db.URL, shadow.Name).ApplyT(func(v []any) (string, error) {
+	outputs[OutputShadowURL] = pulumi.ToSecret(pulumi.All(db.URL, shadow.Name).ApplyT(func(v []any) (string, error) {
 		u, err := url.Parse(v[0].(string)) //nolint:forcetypeassert // an output of strings
 		if err != nil {
 			return "", fmt.Errorf("shadow database: %w", err)
 		}
 		u.Path = "/" + v[1].(string) //nolint:forcetypeassert // an output of strings
 		return u.String(), nil
-	})))
+	}))
 	return nil
 }
 

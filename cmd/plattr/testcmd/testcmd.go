@@ -14,7 +14,7 @@ import (
 
 	"plattr.dev/plattr/cmd/plattr/internal/local"
 	"plattr.dev/plattr/internal/cli"
-	"plattr.dev/plattr/internal/deploy"
+	"plattr.dev/plattr/internal/environ"
 	"plattr.dev/plattr/internal/testrunner"
 	"plattr.dev/plattr/localdev"
 )
@@ -114,7 +114,7 @@ func (o *options) run(ctx context.Context, args []string) error {
 }
 
 // test runs the runner. With -o json its output goes to standard error: the result is what is read.
-func (o *options) test(ctx context.Context, runner testrunner.Runner, dir string, vars []deploy.Variable, args []string) error {
+func (o *options) test(ctx context.Context, runner testrunner.Runner, dir string, vars []environ.Variable, args []string) error {
 	own := map[string]string{}
 	for _, v := range vars {
 		own[v.Name] = v.Value
@@ -129,7 +129,7 @@ func (o *options) test(ctx context.Context, runner testrunner.Runner, dir string
 // place is what the tests run on.
 type place struct {
 	name      string // of the copy; empty: the application's own data
-	variables []deploy.Variable
+	variables []environ.Variable
 	copied    *localdev.Copy
 }
 

@@ -1,11 +1,9 @@
-package deploy
+package environ
 
 import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"plattr.dev/plattr/internal/config/names"
 )
 
 func TestVariables(t *testing.T) {
@@ -70,7 +68,7 @@ func TestVariables(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(tc.want, texts(Variables(tc.c, tc.restURL))); diff != "" {
+			if diff := cmp.Diff(tc.want, texts(Variables(tc.c, SameREST(tc.restURL)))); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
 			}
 		})
@@ -84,27 +82,6 @@ func TestOverride(t *testing.T) {
 	want := []string{"PORT=4000 secret", "B=b", "A=a secret", "Z=z secret"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("own values replace in place and follow in order (-want +got):\n%s", diff)
-	}
-}
-
-func TestStackName(t *testing.T) {
-	t.Parallel()
-	cases := map[string]struct {
-		target names.Target
-		want   string
-	}{
-		"Local":      {names.Target{Environment: names.Local}, "local-shop"},
-		"Production": {names.Target{Environment: names.Production}, "prod-shop"},
-		"Copy":       {names.Target{Environment: names.Local, Copy: "3fa2"}, "copy-shop--3fa2"},
-		"Preview":    {names.Target{Environment: names.Preview, PR: 7}, "preview-shop-pr7"},
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			if got := StackName("shop", tc.target); got != tc.want {
-				t.Errorf("got %s, want %s", got, tc.want)
-			}
-		})
 	}
 }
 

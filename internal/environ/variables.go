@@ -1,4 +1,6 @@
-package deploy
+// Package environ says what an application finds in its environment: which variables, with which names, of what it has on
+// the servers. It is the same on the laptop and in a cluster.
+package environ
 
 import (
 	"maps"
@@ -15,6 +17,15 @@ type Variable struct {
 	Secret bool
 }
 
+// REST is where PostgREST answers; empty where an application has no REST API.
+type REST struct {
+	// URL is for browsers, InternalURL from where the application runs.
+	URL, InternalURL string
+}
+
+// SameREST is a REST API that browsers and the application find at one address, or none if it is empty.
+func SameREST(url string) REST { return REST{URL: url, InternalURL: url} }
+
 // The parts of an application's environment, in the order in which they are written.
 const (
 	PartDatabase    = "database"
@@ -25,12 +36,11 @@ const (
 	PartApplication = "application"
 )
 
-// Variables is what the application finds in its environment, in a stable order. restURL is where PostgREST answers;
-// empty where the application has no REST API.
-func Variables(c Connections, restURL string) []Variable {
+// Variables is what the application finds in its environment, in a stable order. rest says where PostgREST answers.
+func Variables(c Connections, rest REST) []Variable {
 	var vars []Variable
 	if c.DatabaseURL != "" {
-		vars = append(vars, databaseVariables(c, restURL)...)
+		vars = append(vars, databaseVariables(c, rest)...)
 	}
 	if len(c.Buckets) > 0 {
 		vars = append(vars, storageVariables(c)...)
@@ -54,7 +64,7 @@ func Variables(c Connections, restURL string) []Variable {
 	return vars
 }
 
-func databaseVariables(c Connections, restURL string) []Variable {
+func databaseVariables(c Connections, rest REST) []Variable {
 	vars := []Variable{
 		{Part: PartDatabase, Name: "DATABASE_URL", Value: c.DatabaseURL, Secret: true},
 		{Part: PartDatabase, Name: "DATABASE_SCHEMA", Value: c.Schema},
@@ -62,10 +72,10 @@ func databaseVariables(c Connections, restURL string) []Variable {
 	if c.ShadowURL != "" {
 		vars = append(vars, Variable{Part: PartDatabase, Name: "SHADOW_DATABASE_URL", Value: c.ShadowURL, Secret: true})
 	}
-	if restURL != "" {
+	if rest.URL != "" {
 		vars = append(vars,
-			Variable{Part: PartDatabase, Name: "POSTGREST_URL", Value: restURL},
-			Variable{Part: PartDatabase, Name: "POSTGREST_INTERNAL_URL", Value: restURL})
+			Variable{Part: PartDatabase, Name: "POSTGREST_URL", Value: rest.URL},
+			Variable{Part: PartDatabase, Name: "POSTGREST_INTERNAL_URL", Value: rest.InternalURL})
 	}
 	return vars
 }

@@ -1,0 +1,259 @@
+package application
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"plattr.dev/plattr/components/migration"
+	"plattr.dev/plattr/components/network"
+	"plattr.dev/plattr/components/settings"
+	"plattr.dev/plattr/components/workload"
+	"plattr.dev/plattr/internal/environ"
+	"plattr.dev/plattr/internal/kube"
+	"plattr.dev/plattr/internal/providers/plattr/sdk"
+)
+
+// How the workload is reached.
+type (
+	// Ingress says how the cluster's ingress controller is told.
+	Ingress = network.Ingress
+	// Rewrite takes the path of the REST API off its requests.
+	Rewrite = network.Rewrite
+	// Peer is a place that the pods may talk to.
+	Peer = network.Peer
+)
+
+// Workload is a release of an application in a cluster.
+type Workload struct {
+	Cluster Cluster
+	App     kube.App
+	// Release is what runs; Earlier are those before it whose migrations are kept to be looked at.
+	Release Release
+	Earlier []Release
+	// User is who runs where the image names no number; 0 leaves it to the image.
+	User int
+	// PlattrImage and RestImage are those of plattr itself and of PostgREST.
+	PlattrImage, RestImage string
+	// Port is the application's, HealthPath what probes ask for.
+	Port       int
+	HealthPath string
+	// CPU and Memory are requests; the memory is the limit, too.
+	CPU, Memory string
+	// Replicas is the least number of pods, MaxReplicas the greatest.
+	Replicas, MaxReplicas, TargetCPU int
+	// Env is what plattr.yaml gives the application, UserEnv what `env set` does: nobody knows whether that is secret.
+	Env, UserEnv map[string]string
+	// Migrations says how a release migrates; nil where it does not, or does so itself.
+	Migrations *Migrations
+	Host       string
+	Ingress    Ingress
+	Egress     []Peer
+}
+
+// Release is one version of an application that was, or is, deployed.
+type Release struct{ ID, Image string }
+
+// Migrations says how a release migrates.
+type Migrations struct{ Engine, Path string }
+
+// Cluster is where a workload runs, and who plattr is there.
+type Cluster struct {
+	// Kubeconfig is a path, or the content of one; empty means the machine's default, or the pod's own identity.
+	Kubeconfig string
+	// Context is one of the kubeconfig; empty means its current one.
+	Context string
+}
+
+func (c Cluster) provider(ctx *pulumi.Context) (pulumi.ProviderResource, error) {
+	args := &kubernetes.ProviderArgs{EnableServerSideApply: pulumi.Bool(true)}
+	if c.Kubeconfig != "" {
+		args.Kubeconfig = pulumi.ToSecret(pulumi.StringPtr(c.Kubeconfig)).(pulumi.StringPtrOutput) //nolint:forcetypeassert // keeps the type
+	}
+	if c.Context != "" {
+		args.Context = pulumi.String(c.Context)
+	}
+	p, err := kubernetes.NewProvider(ctx, "kubernetes", args)
+	if err != nil {
+		return nil, fmt.Errorf("provider kubernetes: %w", err)
+	}
+	return p, nil
+}
+
+func addWorkload(ctx *pulumi.Context, c Config, outputs pulumi.Map) error {
+	w := c.Workload
+	if w == nil {
+		return nil
+	}
+	cluster, err := w.Cluster.provider(ctx)
+	if err != nil {
+		return err
+	}
+	own, err := plattr(ctx, "workload", sdk.ProviderArgs{})
+	if err != nil {
+		return err
+	}
+	with := pulumi.Providers(cluster, own)
+	env, err := settings.New(ctx, c.App, &settings.Args{App: w.App, Parts: c.settings(outputs)}, with)
+	if err != nil {
+		return err
+	}
+	migrated, err := w.migrate(ctx, c.App, env, with)
+	if err != nil {
+		return err
+	}
+	args := w.args(env, migrated)
+	args.Rest = c.rest(env)
+	if _, err := workload.New(ctx, c.App, args, with); err != nil {
+		return err
+	}
+	net, err := network.New(ctx, c.App, c.network(), with)
+	if err != nil {
+		return err
+	}
+	maps.Copy(outputs, pulumi.Map{
+		OutputURL: net.URL, OutputImage: pulumi.String(w.Release.Image), OutputRelease: pulumi.String(w.Release.ID),
+	})
+	return nil
+}
+
+// migrate makes the Jobs of this release and of those before it, and returns the name of this one's: it is known when the
+// migrations are done.
+func (w *Workload) migrate(
+	ctx *pulumi.Context, name string, env *settings.Settings, with pulumi.ResourceOption,
+) (pulumi.StringInput, error) {
+	var done pulumi.StringInput = pulumi.String("")
+	if w.Migrations == nil {
+		return done, nil
+	}
+	for i, release := range append([]Release{w.Release}, w.Earlier...) {
+		m, err := migration.New(ctx, name+"-"+release.ID, &migration.Args{
+			App: w.App, Release: release.ID, Image: release.Image, PlattrImage: w.PlattrImage, User: w.User,
+			Engine: w.Migrations.Engine, Path: w.Migrations.Path, Settings: env.Sources, Past: i > 0,
+		}, with)
+		if err != nil {
+			return nil, err
+		}
+		if i == 0 {
+			done = m.Job
+		}
+	}
+	return done, nil
+}
+
+func (w *Workload) args(env *settings.Settings, migrated pulumi.StringInput) *workload.Args {
+	return &workload.Args{
+		App: w.App, Image: w.Release.Image, User: w.User, Port: w.Port, HealthPath: w.HealthPath, CPU: w.CPU, Memory: w.Memory,
+		Replicas: w.Replicas, MaxReplicas: w.MaxReplicas, TargetCPU: w.TargetCPU,
+		Settings: env.Sources, SettingsHash: env.Hash, Migrated: migrated,
+	}
+}
+
+func (c Config) network() *network.Args {
+	w := c.Workload
+	args := &network.Args{App: w.App, Host: w.Host, Port: w.Port, Ingress: w.Ingress, Egress: w.Egress}
+	if c.Database != nil && c.Database.REST != nil {
+		args.RestPort = workload.RestPort
+	}
+	return args
+}
+
+func (c Config) rest(env *settings.Settings) *workload.Rest {
+	if c.Database == nil || c.Database.REST == nil {
+		return nil
+	}
+	r := &workload.Rest{
+		Image: c.Workload.RestImage, KeysImage: c.Workload.PlattrImage, Secret: env.Apart[partRest].Name,
+		Schema: c.Database.Schema, AnonRole: c.Database.REST.AnonRole, Channel: sdk.Channel(c.Database.Schema),
+		PublicURL: c.network().RestURL(),
+	}
+	if c.Auth != nil {
+		// What Keycloak publishes for every realm.
+		r.KeysURL = cmp.Or(c.Auth.InternalURL, c.Auth.ServerURL) + "/realms/" + c.Auth.Realm + "/protocol/openid-connect/certs"
+		r.Audience = c.Auth.ClientID
+	}
+	return r
+}
+
+// The parts of the settings that are none of the environment's.
+const (
+	partRest   = "rest"
+	partConfig = "config"
+	partUser   = "env"
+)
+
+// objects are the parts of the environment that a cluster has objects of, with the ends of their names. A ConfigMap holds
+// what is no secret of sign-in and storage; what the others have that is none is not worth a second object.
+func (c Config) objects() []part {
+	return []part{
+		{environ.PartDatabase, "db", c.Database != nil, false},
+		{environ.PartStorage, "storage", c.Storage != nil && c.Storage.User != "", c.Storage != nil},
+		{environ.PartAuth, "auth", c.Auth != nil && !c.Auth.Public, c.Auth != nil},
+		{environ.PartRedis, "redis", c.Redis != nil, false},
+		{environ.PartSearch, "search", c.Search != nil, false},
+	}
+}
+
+type part struct {
+	name, object  string
+	secret, plain bool
+}
+
+// takes tells whether a variable goes into the part's object of a kind.
+func (p part) takes(v environ.Variable, secret bool) bool {
+	return v.Part == p.name && (secret && (v.Secret || !p.plain) || !secret && !v.Secret)
+}
+
+// settings are what the pods find in their environment, of what the parts of the program gave out.
+func (c Config) settings(outputs pulumi.Map) []settings.Part {
+	w := c.Workload
+	rest := environ.REST{}
+	if url := c.network().RestURL(); url != "" {
+		rest = environ.REST{URL: url, InternalURL: fmt.Sprintf("http://127.0.0.1:%d", workload.RestPort)}
+	}
+	given := outputs.ToMapOutput()
+	variables := func(p part, secret bool) pulumi.StringMapInput {
+		some := given.ApplyT(func(values map[string]any) (map[string]string, error) {
+			connections, err := ConnectionsOf(values)
+			if err != nil {
+				return nil, err
+			}
+			out := map[string]string{}
+			for _, v := range environ.Variables(connections, rest) {
+				if p.takes(v, secret) {
+					out[v.Name] = v.Value
+				}
+			}
+			return out, nil
+		}).(pulumi.StringMapOutput)
+		if secret {
+			return some
+		}
+		return pulumi.Unsecret(some).(pulumi.StringMapOutput) //nolint:forcetypeassert // keeps the type
+	}
+	var parts []settings.Part
+	for _, p := range c.objects() {
+		made := settings.Part{Name: p.object}
+		if p.secret {
+			made.Secret = variables(p, true)
+		}
+		if p.plain {
+			made.Plain = variables(p, false)
+		}
+		parts = append(parts, made)
+	}
+	if url, ok := outputs[OutputRestURL]; ok && c.Database.REST != nil {
+		parts = append(parts, settings.Part{
+			Name: partRest, Secret: pulumi.StringMap{workload.RestURLKey: url.(pulumi.StringInput)}, Apart: true, //nolint:forcetypeassert // a text
+		})
+	}
+	parts = append(parts, settings.Part{Name: partConfig, Plain: pulumi.ToStringMap(w.Env)})
+	if len(w.UserEnv) > 0 {
+		parts = append(parts, settings.Part{Name: partUser, Secret: pulumi.ToStringMap(w.UserEnv)})
+	}
+	return slices.DeleteFunc(parts, func(p settings.Part) bool { return p.Secret == nil && p.Plain == nil })
+}
