@@ -45,6 +45,9 @@ func compile(app Application, p Platform, passwordGeneration string) (applicatio
 			c.Search.User = n.Realm
 		}
 	}
+	if app.Release.Image != "" {
+		c.Workload = compileWorkload(app, n, p)
+	}
 	if !app.Spec.AuthEnabled() {
 		return c, nil, nil
 	}

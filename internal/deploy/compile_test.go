@@ -13,6 +13,9 @@ import (
 	"plattr.dev/plattr/stacks/application"
 )
 
+// digest is one that images of golden cases have.
+const digest = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
 // platforms are the places that a golden case may name.
 func platforms() map[string]Platform {
 	return map[string]Platform{
@@ -45,6 +48,12 @@ func platforms() map[string]Platform {
 			},
 			Redis:  RedisServer{Host: "redis.internal", Port: 6379, TLS: true, Admin: Credentials{"plattr", "redis-secret"}},
 			Search: SearchServer{URL: "https://search.internal", Admin: Credentials{"admin", "search-secret"}},
+			Cluster: Cluster{
+				Kubeconfig: "kubeconfig-secret", Context: "staging", PlattrImage: "registry.example/plattr@" + digest,
+				RestImage: "registry.example/postgrest@" + digest,
+				Ingress:   application.Ingress{Class: "traefik", Controller: "traefik", Rewrite: application.Rewrite{Traefik: true}},
+				Services:  []application.Peer{{CIDR: "10.1.0.0/16", Ports: []int{5432}}},
+			},
 		},
 		"preview": {
 			Target:   names.Target{Environment: names.Preview, PR: 42},
@@ -75,9 +84,17 @@ func graphOf(t *testing.T, archive *txtar.Archive) string {
 	if !ok {
 		t.Fatalf("no platform %s", archive.Files[1].Data)
 	}
-	config, warnings, err := compile(Application{
+	deployed := Application{
 		Name: app.Name, Spec: app.ApplicationSpec, URL: "https://shop.example", InBrowser: app.Framework == config.Static,
-	}, p, "")
+	}
+	if p.Cluster.RestImage != "" {
+		deployed.Release = Release{
+			ID: "2", Image: "registry.example/shop@" + digest, User: 10001,
+			Earlier: []application.Release{{ID: "1", Image: "registry.example/shop@" + digest}},
+		}
+		deployed.Host, deployed.UserEnv = "shop.example", map[string]string{"TOKEN": "user-secret"}
+	}
+	config, warnings, err := compile(deployed, p, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +109,7 @@ func graphOf(t *testing.T, archive *txtar.Archive) string {
 	}
 	for _, secret := range []string{
 		"admin-password", "super-password", "root-secret", "localdev",
-		"keycloak-secret", "redis-secret", "search-secret", "google-secret",
+		"keycloak-secret", "redis-secret", "search-secret", "google-secret", "kubeconfig-secret", "user-secret",
 	} {
 		if strings.Contains(graph, secret) {
 			t.Errorf("the graph has %q in clear", secret)

@@ -7,6 +7,7 @@ import (
 
 	"plattr.dev/plattr/internal/config/names"
 	"plattr.dev/plattr/operator/api/v1alpha1"
+	"plattr.dev/plattr/stacks/application"
 )
 
 // Application is what is deployed: a name and what it asks for.
@@ -17,6 +18,22 @@ type Application struct {
 	URL string
 	// InBrowser says that all of it runs in the browser: then it can keep no secret.
 	InBrowser bool
+	// Release is what runs in a cluster; the zero value makes only what the application has on servers.
+	Release Release
+	// Host is where the cluster serves it.
+	Host string
+	// UserEnv are variables that its people set outside of plattr.yaml; any may be a secret.
+	UserEnv map[string]string
+}
+
+// Release is a version of an application that is, or was, deployed.
+type Release struct {
+	// ID names it within the environment; Image is named by digest.
+	ID, Image string
+	// User is who it runs as, where the image names no number; 0 leaves it to the image.
+	User int
+	// Earlier are the releases before it, newest first, whose migrations can still be looked at.
+	Earlier []application.Release
 }
 
 // Platform is where it goes: the servers of one environment, and the credentials to manage them.
@@ -33,6 +50,21 @@ type Platform struct {
 	Redis RedisServer
 	// Search is its OpenSearch.
 	Search SearchServer
+	// Cluster is where the application itself runs.
+	Cluster Cluster
+}
+
+// Cluster is a Kubernetes cluster, and what plattr needs to know of it.
+type Cluster struct {
+	// Kubeconfig is a path or the content of one; empty means the machine's own. Context is one of it.
+	Kubeconfig, Context string
+	// Namespace is the environment's; empty means what names say.
+	Namespace string
+	Ingress   application.Ingress
+	// Services are where the environment's servers are: the pods may talk to them.
+	Services []application.Peer
+	// PlattrImage and RestImage are those of plattr itself and of PostgREST.
+	PlattrImage, RestImage string
 }
 
 // AuthServer is a Keycloak and who may manage it.
