@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
@@ -27,6 +28,7 @@ import (
 	"plattr.dev/plattr/cmd/plattr/env/unset"
 	"plattr.dev/plattr/cmd/plattr/initcmd"
 	"plattr.dev/plattr/cmd/plattr/internal/local"
+	"plattr.dev/plattr/cmd/plattr/pod"
 	redisreset "plattr.dev/plattr/cmd/plattr/redis/reset"
 	searchreset "plattr.dev/plattr/cmd/plattr/search/reset"
 	"plattr.dev/plattr/cmd/plattr/testcmd"
@@ -67,6 +69,7 @@ func newRoot(s *cli.Session) *cobra.Command {
 	add(root, groupRun, devGroup(s, open), dbGroup(s, open), redisGroup(s, open), searchGroup(s, open), envGroup(s),
 		testcmd.New(s, open))
 	add(root, groupOther, doctorcmd.New(s, open), version.New(s, debug.ReadBuildInfo), completion.New(s))
+	root.AddCommand(pod.New(s, os.Getenv))
 	root.SetHelpCommandGroupID(groupOther)
 	return root
 }

@@ -28,6 +28,8 @@ type Args struct {
 	User int
 	// Engine and Path are those of plattr.yaml; the path is relative to the image's working directory.
 	Engine, Path string
+	// Schema holds the record of what ran.
+	Schema string
 	// Past keeps the Job of an earlier release as it is.
 	Past bool
 	// Settings is the environment, a later source counts more.
@@ -88,8 +90,8 @@ func (a *Args) Name() string { return a.App.Name + "-migrate-" + a.Release }
 
 func (a *Args) validate() error {
 	errs := []error{a.App.Validate()}
-	if a.Release == "" || a.Engine == "" || a.PlattrImage == "" {
-		errs = append(errs, errors.New("Release, Engine and PlattrImage are required"))
+	if a.Release == "" || a.Engine == "" || a.Schema == "" || a.PlattrImage == "" {
+		errs = append(errs, errors.New("Release, Engine, Schema and PlattrImage are required"))
 	}
 	if !kube.HasDigest(a.Image) {
 		errs = append(errs, fmt.Errorf("image %q names no digest", a.Image))
@@ -99,9 +101,9 @@ func (a *Args) validate() error {
 
 func (a *Args) pod() *corev1.PodSpecArgs {
 	mounts := corev1.VolumeMountArray{&corev1.VolumeMountArgs{Name: pulumi.String(toolsVolume), MountPath: pulumi.String(toolsFolder)}}
-	install := container("plattr", a.PlattrImage, "install", toolsFolder)
+	install := container("plattr", a.PlattrImage, "pod", "install", toolsFolder)
 	install.VolumeMounts = mounts
-	migrate := container("migrate", a.Image, "migrate-release", "--engine", a.Engine, "--path", a.Path)
+	migrate := container("migrate", a.Image, "pod", "migrate", "--engine", a.Engine, "--path", a.Path, "--migrations-schema", a.Schema)
 	migrate.Command = pulumi.StringArray{pulumi.String(toolsFolder + "/plattr")} // the image may have no shell
 	migrate.VolumeMounts, migrate.EnvFrom = mounts, kube.EnvFrom(a.Settings)
 	return &corev1.PodSpecArgs{

@@ -93,7 +93,7 @@ func (r *Rest) server() *corev1.ContainerArgs {
 
 // keys is the container that fetches the realm's keys and announces new ones on PostgREST's channel.
 func (r *Rest) keys(name string, flags ...string) *corev1.ContainerArgs {
-	args := append([]string{"rest-keys", "--url", r.KeysURL, "--file", keysFile, "--channel", r.Channel}, flags...)
+	args := append([]string{"pod", "keys", "--url", r.KeysURL, "--file", keysFile, "--channel", r.Channel}, flags...)
 	return &corev1.ContainerArgs{
 		Name: pulumi.String(name), Image: pulumi.String(r.KeysImage), ImagePullPolicy: pulumi.String("IfNotPresent"),
 		Args: pulumi.ToStringArray(args), Env: corev1.EnvVarArray{r.login()},

@@ -30,7 +30,7 @@ func compileWorkload(app Application, n names.Names, p Platform) *application.Wo
 	}
 	w.Replicas, w.MaxReplicas, w.TargetCPU = replicas(app.Spec.Scaling, p.Target.Environment)
 	if d := app.Spec.Database; app.Spec.DatabaseEnabled() && d.Migrations.Engine != "" && d.Migrations.Run != v1alpha1.RunStartup {
-		w.Migrations = &application.Migrations{Engine: string(d.Migrations.Engine), Path: d.Migrations.Path}
+		w.Migrations = &application.Migrations{Engine: string(d.Migrations.Engine), Path: d.Migrations.Path, Schema: n.MigrationsSchema}
 	}
 	return w
 }

@@ -2,16 +2,15 @@ package services
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"net/http"
 	"os"
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"plattr.dev/plattr/internal/jwks"
 )
 
 // SettingKeys is the setting of PostgREST, of plattr's own, that says where the keys of the realm are published
@@ -32,13 +31,13 @@ func prepareKeys(ctx context.Context, p Place, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, firstKeys)
 	defer cancel()
 	for {
-		keys, err := fetchKeys(ctx, url)
+		keys, err := jwks.Fetch(ctx, url)
 		if err == nil {
 			return writeIfChanged(keysFile(p), keys)
 		}
 		select {
 		case <-ctx.Done():
-			return writeIfChanged(keysFile(p), []byte(`{"keys":[]}`))
+			return writeIfChanged(keysFile(p), []byte(jwks.None))
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
@@ -50,7 +49,7 @@ func watchPostgREST(ctx context.Context, p Place, s Spec, process Signaller) err
 	if url == "" {
 		return nil
 	}
-	keys, err := fetchKeys(ctx, url)
+	keys, err := jwks.Fetch(ctx, url)
 	if err != nil {
 		return fmt.Errorf("read the keys of the realm: %w", err)
 	}
@@ -61,42 +60,4 @@ func watchPostgREST(ctx context.Context, p Place, s Spec, process Signaller) err
 		return fmt.Errorf("keep the keys of the realm: %w", err)
 	}
 	return process.Signal(syscall.SIGUSR2) // read the configuration again; requests go on
-}
-
-// fetchKeys returns the realm's keys for signatures, in one spelling.
-func fetchKeys(ctx context.Context, url string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return nil, fmt.Errorf("ask the realm: %w", err)
-	}
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, Proxy: nil}}
-	resp, err := client.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("ask the realm: %w", err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the realm answers %s", resp.Status)
-	}
-	var set struct {
-		Keys []map[string]any `json:"keys"`
-	}
-	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&set); err != nil {
-		return nil, fmt.Errorf("the realm's keys: %w", err)
-	}
-	signing := []map[string]any{}
-	for _, key := range set.Keys {
-		if use, given := key["use"]; !given || use == "sig" {
-			signing = append(signing, key)
-		}
-	}
-	if len(signing) == 0 {
-		return nil, errors.New("the realm has no keys for signatures")
-	}
-	set.Keys = signing
-	raw, err := json.Marshal(set)
-	if err != nil {
-		return nil, fmt.Errorf("the realm's keys: %w", err)
-	}
-	return raw, nil
 }

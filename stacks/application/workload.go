@@ -59,7 +59,11 @@ type Workload struct {
 type Release struct{ ID, Image string }
 
 // Migrations says how a release migrates.
-type Migrations struct{ Engine, Path string }
+type Migrations struct {
+	Engine, Path string
+	// Schema holds the record of what ran.
+	Schema string
+}
 
 // Cluster is where a workload runs, and who plattr is there.
 type Cluster struct {
@@ -133,7 +137,7 @@ func (w *Workload) migrate(
 	for i, release := range append([]Release{w.Release}, w.Earlier...) {
 		m, err := migration.New(ctx, name+"-"+release.ID, &migration.Args{
 			App: w.App, Release: release.ID, Image: release.Image, PlattrImage: w.PlattrImage, User: w.User,
-			Engine: w.Migrations.Engine, Path: w.Migrations.Path, Settings: env.Sources, Past: i > 0,
+			Engine: w.Migrations.Engine, Path: w.Migrations.Path, Schema: w.Migrations.Schema, Settings: env.Sources, Past: i > 0,
 		}, with)
 		if err != nil {
 			return nil, err
