@@ -19,6 +19,7 @@ type Engine interface {
 	Destroy(ctx context.Context, stack string, o engine.RunOptions) (engine.Result, error)
 	Outputs(ctx context.Context, stack string) (map[string]engine.Output, error)
 	Types(ctx context.Context, stack string) ([]string, error)
+	Reconfigure(ctx context.Context, stack string, program pulumi.RunFunc) error
 }
 
 // Deployer brings applications to platforms.
@@ -52,6 +53,9 @@ func (d *Deployer) Up(ctx context.Context, app Application, p Platform, o Option
 	if err != nil {
 		return Result{}, err
 	}
+	if err := d.follow(ctx, app, p); err != nil {
+		return Result{Warnings: warnings}, err
+	}
 	res, err := d.engine.Up(ctx, StackName(app.Name, p.Target), application.Program(config), engine.RunOptions{
 		Refresh: !o.SkipRefresh, Events: o.Events,
 	})
@@ -65,6 +69,9 @@ func (d *Deployer) Up(ctx context.Context, app Application, p Platform, o Option
 // Destroy deletes everything that the application has in the environment, and the stack. An application that is not
 // there is no error.
 func (d *Deployer) Destroy(ctx context.Context, app Application, p Platform, o Options) (Result, error) {
+	if err := d.follow(ctx, app, p); err != nil {
+		return Result{}, err
+	}
 	res, err := d.engine.Destroy(ctx, StackName(app.Name, p.Target), engine.RunOptions{
 		Refresh: !o.SkipRefresh, Events: o.Events, Remove: true,
 	})
