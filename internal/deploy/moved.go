@@ -51,8 +51,11 @@ func (s Servers) parts() []string {
 		name  string
 		there bool
 	}{
-		{application.PartDatabase, s.Database}, {application.PartStorage, s.Storage}, {application.PartAuth, s.Auth},
-		{application.PartRedis, s.Redis}, {application.PartSearch, s.Search},
+		{application.PartDatabase, s.Database},
+		{application.PartStorage, s.Storage},
+		{application.PartAuth, s.Auth},
+		{application.PartRedis, s.Redis},
+		{application.PartSearch, s.Search},
 	} {
 		if p.there {
 			parts = append(parts, p.name)
