@@ -243,10 +243,15 @@ func (c *Copy) dropServices(ctx context.Context) error {
 		return err
 	}
 	present.Redis = false // its process goes, and the user with it
-	if _, err := c.dev.native.Ensure(ctx, c.dev.needs(present), nil); err != nil {
+	e, err := c.dev.native.Ensure(ctx, c.dev.needs(present), nil)
+	if err != nil {
 		return err
 	}
-	_, err = c.dev.deployer.Destroy(ctx, app, target, deploy.Options{SkipRefresh: true})
+	platform, err := c.dev.platform(e)
+	if err != nil {
+		return err
+	}
+	_, err = c.dev.deployer.Destroy(ctx, app, platform, deploy.Options{SkipRefresh: true})
 	return err
 }
 

@@ -49,6 +49,12 @@ func (d *Dev) Database(ctx context.Context, r Reports) (*Database, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := d.claim(ctx); err != nil {
+		return nil, explain(err)
+	}
+	if c, err = d.current(ctx, r, c, e); err != nil {
+		return nil, err
+	}
 	if err := scratch.Recover(ctx, d.scratchOptions(e)); err != nil {
 		return nil, explain(err)
 	}
@@ -63,6 +69,21 @@ func (d *Dev) Database(ctx context.Context, r Reports) (*Database, error) {
 		return nil, err
 	}
 	return &Database{Connections: c, Variables: vars, dev: d, endpoints: e}, nil
+}
+
+// current returns the connections of an application on servers that run at e. If they were elsewhere at the last run, it is
+// brought up anew.
+func (d *Dev) current(ctx context.Context, r Reports, known environ.Connections, e Endpoints) (environ.Connections, error) {
+	platform, err := d.platform(e)
+	if err != nil {
+		return known, err
+	}
+	moved, err := d.deployer.Moved(ctx, d.options.Application, platform)
+	if err != nil || len(moved) == 0 {
+		return known, explain(err)
+	}
+	res, err := d.Up(ctx, r)
+	return res.Connections, err
 }
 
 // Output takes what tools print and what is worth saying on the way.

@@ -77,7 +77,7 @@ func (d *Dev) ResetSearch(ctx context.Context, r Reports) (indices []string, err
 	return indices, nil
 }
 
-// mustBeThere returns ErrNotUp where nothing of the application is on a server.
+// mustBeThere returns ErrNotUp where nothing of the application is on a server, and refuses another project's.
 func (d *Dev) mustBeThere(ctx context.Context, on func(deploy.Servers) bool) error {
 	present, err := d.deployer.Present(ctx, d.options.Application, deploy.Platform{Target: d.target})
 	if err != nil {
@@ -86,5 +86,5 @@ func (d *Dev) mustBeThere(ctx context.Context, on func(deploy.Servers) bool) err
 	if !on(present) {
 		return fmt.Errorf("%s, local: %w", d.options.Application.Name, ErrNotUp)
 	}
-	return nil
+	return explain(d.claim(ctx))
 }

@@ -276,7 +276,11 @@ func (d *Dev) destroyResources(ctx context.Context, r Reports) (deploy.Result, e
 			return deploy.Result{}, fmt.Errorf("delete the template of the database: %w", err)
 		}
 	}
+	platform, err := d.platform(e)
+	if err != nil {
+		return deploy.Result{}, err
+	}
 	events, finished := forward(r.Resources)
 	defer finished()
-	return d.deployer.Destroy(ctx, app, target, deploy.Options{Events: events})
+	return d.deployer.Destroy(ctx, app, platform, deploy.Options{Events: events})
 }

@@ -36,8 +36,9 @@ func (e *NoLogError) Hint() string {
 }
 
 // Logs writes the log of a service to w, or those of all services, each line after its service's name, if service is
-// empty. With follow it goes on until ctx ends, which is no error then.
-func (n *Native) Logs(ctx context.Context, service string, follow bool, w io.Writer) error {
+// empty. Of each log the last lines are written, all if that is negative. With follow it goes on until ctx ends, which is no
+// error then.
+func (n *Native) Logs(ctx context.Context, service string, last int, follow bool, w io.Writer) error {
 	have, err := n.logs()
 	if err != nil {
 		return explain(err)
@@ -58,7 +59,7 @@ func (n *Native) Logs(ctx context.Context, service string, follow bool, w io.Wri
 	}
 	for first := true; ; first = false {
 		for _, t := range tails {
-			if err := t.copy(w, first); err != nil {
+			if err := t.copy(w, first, last); err != nil {
 				return fmt.Errorf("read the log %s: %w", t.path, err)
 			}
 		}
@@ -109,17 +110,40 @@ type tail struct {
 	half   []byte // a line without its end
 }
 
-// copy writes what is new. The first time it begins with what the last rotation put aside.
-func (t *tail) copy(w io.Writer, first bool) error {
-	if first {
-		old, err := os.ReadFile(t.path + ".1")
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		if err := t.write(w, old); err != nil {
-			return err
-		}
+// copy writes what is new. The first time it begins with what the last rotation put aside, and ends with the last lines.
+func (t *tail) copy(w io.Writer, first bool, last int) error {
+	if !first {
+		return t.next(w)
 	}
+	old, err := os.ReadFile(t.path + ".1")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	var all bytes.Buffer
+	if err := errors.Join(t.write(&all, old), t.next(&all)); err != nil {
+		return err
+	}
+	_, err = w.Write(lastLines(all.Bytes(), last))
+	return err
+}
+
+// lastLines are the last n lines of a text, all if n is negative.
+func lastLines(text []byte, n int) []byte {
+	if n < 0 {
+		return text
+	}
+	at := len(text)
+	for range n {
+		if at == 0 {
+			break
+		}
+		at = bytes.LastIndexByte(text[:at-1], '\n') + 1
+	}
+	return text[at:]
+}
+
+// next writes what came since.
+func (t *tail) next(w io.Writer) error {
 	f, err := os.Open(filepath.Clean(t.path))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // its application was removed

@@ -51,8 +51,8 @@ func nativeAt(t testing.TB, dir string) *Native {
 	t.Cleanup(func() {
 		if t.Failed() {
 			var b strings.Builder
-			_ = n.Logs(context.Background(), "supervisor", false, &b)
-			_ = n.Logs(context.Background(), "", false, &b)
+			_ = n.Logs(context.Background(), "supervisor", -1, false, &b)
+			_ = n.Logs(context.Background(), "", -1, false, &b)
 			t.Log(b.String())
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

@@ -147,7 +147,7 @@ func checkSecrecy(t *testing.T, n *Native) {
 	}
 	for _, name := range logs {
 		var b strings.Builder
-		if err := n.Logs(t.Context(), name, false, &b); err != nil {
+		if err := n.Logs(t.Context(), name, -1, false, &b); err != nil {
 			t.Error(err)
 		}
 		for _, secret := range machineSecrets(secrets) {
@@ -382,17 +382,17 @@ func TestLogs(t *testing.T) {
 	n := newNative(t)
 	ensure(t, n, Needs{PostgreSQL: true, S3: true})
 	var b strings.Builder
-	if err := n.Logs(t.Context(), "postgresql", false, &b); err != nil || !strings.Contains(b.String(), "ready to accept connections") {
+	if err := n.Logs(t.Context(), "postgresql", -1, false, &b); err != nil || !strings.Contains(b.String(), "ready to accept connections") {
 		t.Errorf("the log of PostgreSQL: %v\n%s", err, b.String())
 	}
 	var missing *NoLogError
-	if err := n.Logs(t.Context(), "mysql", false, io.Discard); !errors.As(err, &missing) || !strings.Contains(missing.Hint(), "postgresql") {
+	if err := n.Logs(t.Context(), "mysql", -1, false, io.Discard); !errors.As(err, &missing) || !strings.Contains(missing.Hint(), "postgresql") {
 		t.Errorf("Logs(mysql) = %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	r, w := io.Pipe()
 	done := make(chan error, 1)
-	go func() { done <- n.Logs(ctx, "", true, w) }()
+	go func() { done <- n.Logs(ctx, "", -1, true, w) }()
 	go func() {
 		time.Sleep(300 * time.Millisecond)
 		_ = n.client.Remove(context.Background(), "none")

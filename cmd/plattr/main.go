@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"syscall"
 
 	_ "dev.plattr/early" // before bubbletea asks the terminal
@@ -57,6 +58,9 @@ func relaxCollector() {
 // no command can forget it.
 func execute(ctx context.Context, s *cli.Session, args []string) error {
 	root := newRoot(s)
+	if slices.Equal(args, []string{"--version"}) {
+		args = []string{"version"} // what most people try first
+	}
 	root.SetArgs(args)
 	release := func() {}
 	defer func() { release() }()

@@ -50,7 +50,7 @@ func newRoot(s *cli.Session) *cobra.Command {
 	root := cli.Group("plattr", "Give an application its database, storage and more",
 		"  plattr init --yes --name shop --framework docker --database\n  plattr dev")
 	root.Long = "plattr gives an application its database with a REST API, storage, sign-in, Redis and search, from one small plattr.yaml.\n\n" +
-		"Everything runs from this one program; nothing else has to be installed."
+		"Everything runs from this one program, which fetches the servers when they are first needed."
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetIn(s.In)
@@ -58,6 +58,7 @@ func newRoot(s *cli.Session) *cobra.Command {
 	root.SetErr(s.Err)
 	root.SetFlagErrorFunc(cli.FlagError)
 	cli.SetHelp(root)
+	cli.SetHelpCommand(root)
 	s.AddFlags(root.PersistentFlags())
 	root.AddGroup(
 		&cobra.Group{ID: groupStart, Title: "Describe an application"},

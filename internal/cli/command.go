@@ -70,6 +70,33 @@ func usage(cmd *cobra.Command, format string, args ...any) error {
 	return &UsageError{Message: fmt.Sprintf(format, args...), Help: cmd.CommandPath() + " --help"}
 }
 
+// SetHelpCommand gives root a help command that refuses what is no command; cobra's own prints the general help.
+func SetHelpCommand(root *cobra.Command) {
+	root.SetHelpCommand(&cobra.Command{
+		Use: "help [COMMAND]", Short: "Print the help of a command", Example: "  plattr help dev",
+		ValidArgsFunction: func(_ *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+			at, _, err := root.Find(args)
+			if err != nil {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			var names []string
+			for _, c := range at.Commands() {
+				if c.IsAvailableCommand() && strings.HasPrefix(c.Name(), begun) {
+					names = append(names, c.Name()+"\t"+c.Short)
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			found, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return usage(root, "there is no command %q", strings.Join(args, " "))
+			}
+			return found.Help()
+		},
+	})
+}
+
 // SetHelp makes help begin with the sentence and an example; it belongs to the
 // root command.
 func SetHelp(root *cobra.Command) {

@@ -193,7 +193,7 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path, ruleKey string) {
 	}
 	switch v.Kind() {
 	case reflect.Pointer:
-		if d.want(n, yaml.MappingNode, path, "fields") {
+		if d.want(n, yaml.MappingNode, path, fieldsLike(v.Type().Elem())) {
 			v.Set(fresh(v.Type().Elem()))
 			d.section(n, v.Elem(), path)
 		}
@@ -248,9 +248,14 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, path, ruleKey string)
 		provider.Name, provider.Type = name, v1alpha1.ProviderType(name)
 		return
 	}
-	if d.want(n, yaml.MappingNode, path, "fields") {
+	if d.want(n, yaml.MappingNode, path, fieldsLike(v.Type())) {
 		d.section(n, v, path)
 	}
+}
+
+// fieldsLike says what a section looks like, by its first field.
+func fieldsLike(section reflect.Type) string {
+	return "fields such as `" + fields(section)[0].name + ":`"
 }
 
 // sequence decodes a list.

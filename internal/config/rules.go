@@ -52,12 +52,15 @@ const (
 	bucketPattern     = `^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`
 	hostPattern       = `^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`
 	urlPattern        = `^https?://[^\s/?#]+([/?][^\s#]*)?$`
-	pathPattern       = `^/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*$`
+	pathPattern       = `^/([A-Za-z0-9._~!$&'()*+,;=:@%-][A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?$`
 	cpuPattern        = `^([1-9][0-9]{0,6}m|[1-9][0-9]{0,3}(\.[0-9]{1,3})?|0\.([1-9][0-9]{0,2}|0[1-9][0-9]?|00[1-9]))$`
 	memoryPattern     = `^([1-9][0-9]{0,6}(\.[0-9]{1,3})?(Mi|Gi|M|G)|[1-9][0-9]{0,3}(Ti|T)|[1-9][0-9]{3,9}(Ki|k)|[1-9][0-9]{6,14})$`
 	variablePattern   = `^[A-Za-z_][A-Za-z0-9_]*$`
 	extensionPattern  = `^[a-z][a-z0-9_-]*$`
 )
+
+// pathWords says what a path on the application's host is.
+const pathWords = "a path such as /auth/callback, with one `/` at its beginning and no blanks"
 
 // rules returns the rule of every field, under the Go type that holds it and
 // the name in the file. `[]` stands for an element of a list.
@@ -190,8 +193,11 @@ func authRules() map[string]rule {
 		},
 		"AuthSpec.redirectPaths": {doc: "Paths of the application that sign-in returns to. Follows from the framework."},
 		"AuthSpec.redirectPaths[]": {
-			pattern: pathPattern, not: []refusal{{`\*`, "holds `*`: Keycloak compares redirect paths exactly"}},
-			maxLength: maxPathLength, words: "a path that begins with `/`",
+			pattern: pathPattern, not: []refusal{
+				{`\*`, "holds `*`: Keycloak compares redirect paths exactly"},
+				{`(^|/)\.\.?(/|$)`, "holds `.` or `..` as a folder: write where it leads"},
+			},
+			maxLength: maxPathLength, words: pathWords,
 		},
 	}
 }
@@ -205,7 +211,7 @@ func runRules() map[string]rule {
 		"ScalingSpec.targetCPU": {doc: "The use of the requested CPU, in percent, at which replicas are added.", min: 1, max: 100},
 		"HealthSpec.path": {
 			doc: "The path that answers 200 when the application is well.", pattern: pathPattern,
-			maxLength: maxPathLength, words: "a path that begins with `/`",
+			maxLength: maxPathLength, words: pathWords,
 		},
 		"HealthSpec.port": {doc: "The port that the container listens on.", min: 1, max: maxPort},
 		"ResourcesSpec.cpu": {
@@ -234,7 +240,7 @@ func refusedNames(separator string) []refusal {
 	return []refusal{
 		{`^(` + strings.Join(reserved, "|") + `)$`, "is reserved"},
 		{`^pg` + separator, "is reserved: PostgreSQL keeps names that begin with `pg" + separator + "`"},
-		{separator + separator, "holds `" + separator + separator + "`"},
+		{separator + separator, "holds `" + separator + separator + "`: write one"},
 		{`^(` + strings.Join(environments, "|") + `)` + separator, "begins with the name of an environment"},
 		{separator + `pr[0-9]+$`, "ends like the name of a preview (`" + separator + "pr` and digits)"},
 	}

@@ -17,43 +17,39 @@ import (
 func compile(app Application, p Platform, passwordGeneration string) (application.Config, []string, error) {
 	c := application.Config{App: app.Name}
 	n := NamesOf(app, p.Target)
+	all := servers(p)
 	if app.Spec.DatabaseEnabled() {
-		c.PostgreSQL = postgreSQL(p.Database)
+		c.PostgreSQL = all.PostgreSQL
 		c.Database = compileDatabase(app.Spec.Database, n, p.Database, passwordGeneration)
 		if p.Database.Shadow {
 			c.ShadowDatabase = n.ShadowDatabase
 		}
 	}
 	if app.Spec.StorageEnabled() {
-		c.S3 = application.S3{
-			Endpoint: p.Storage.Endpoint, PublicEndpoint: p.Storage.PublicEndpoint, IAMEndpoint: p.Storage.IAMEndpoint,
-			Region:    p.Storage.Region,
-			AccessKey: p.Storage.Admin.User, SecretKey: p.Storage.Admin.Secret,
-		}
+		c.S3 = all.S3
 		c.Storage = compileStorage(app, n, p)
 	}
 	if app.Spec.RedisEnabled() {
-		c.RedisAdminURL = redisAdminURL(p.Redis)
+		c.RedisAdminURL = all.RedisAdminURL
 		c.Redis = &application.Redis{
 			Host: p.Redis.Host, Port: p.Redis.Port, TLS: p.Redis.TLS, User: app.Name, OwnServer: p.Redis.Own,
 		}
 	}
 	if app.Spec.SearchEnabled() {
-		c.SearchAdminURL = withCredentials(p.Search.URL, p.Search.Admin)
+		c.SearchAdminURL = all.SearchAdminURL
 		c.Search = &application.Search{URL: p.Search.URL, Prefix: n.IndexPrefix}
 		if p.Search.Admin.User != "" {
 			c.Search.User = n.Realm
 		}
 	}
 	if app.Release.Image != "" {
+		c.Cluster = all.Cluster
 		c.Workload = compileWorkload(app, n, p)
 	}
 	if !app.Spec.AuthEnabled() {
 		return c, nil, nil
 	}
-	c.Keycloak = application.Keycloak{
-		URL: cmp.Or(p.Auth.InternalURL, p.Auth.URL), Client: p.Auth.Admin.User, Secret: p.Auth.Admin.Secret,
-	}
+	c.Keycloak = all.Keycloak
 	var warnings []string
 	var err error
 	c.Auth, warnings, err = compileAuth(app, n, p)
@@ -67,6 +63,24 @@ func NamesOf(app Application, t names.Target) names.Names {
 		schema = app.Spec.Database.SchemaName
 	}
 	return names.New(app.Name, schema, t)
+}
+
+// servers are those of the platform, for every part that an application may have.
+func servers(p Platform) application.Servers {
+	return application.Servers{
+		PostgreSQL: postgreSQL(p.Database),
+		S3: application.S3{
+			Endpoint: p.Storage.Endpoint, PublicEndpoint: p.Storage.PublicEndpoint, IAMEndpoint: p.Storage.IAMEndpoint,
+			Region:    p.Storage.Region,
+			AccessKey: p.Storage.Admin.User, SecretKey: p.Storage.Admin.Secret,
+		},
+		Keycloak: application.Keycloak{
+			URL: cmp.Or(p.Auth.InternalURL, p.Auth.URL), Client: p.Auth.Admin.User, Secret: p.Auth.Admin.Secret,
+		},
+		RedisAdminURL:  redisAdminURL(p.Redis),
+		SearchAdminURL: withCredentials(p.Search.URL, p.Search.Admin),
+		Cluster:        application.Cluster{Kubeconfig: p.Cluster.Kubeconfig, Context: p.Cluster.Context},
+	}
 }
 
 func postgreSQL(s DatabaseServer) application.PostgreSQL {
@@ -121,6 +135,9 @@ func compileStorage(app Application, n names.Names, p Platform) *application.Sto
 }
 
 func redisAdminURL(s RedisServer) string {
+	if s.Host == "" {
+		return ""
+	}
 	scheme := "redis"
 	if s.TLS {
 		scheme = "rediss"

@@ -17,7 +17,6 @@ const previewReplicas = 2
 // compileWorkload says how the application runs in the platform's cluster.
 func compileWorkload(app Application, n names.Names, p Platform) *application.Workload {
 	w := &application.Workload{
-		Cluster: application.Cluster{Kubeconfig: p.Cluster.Kubeconfig, Context: p.Cluster.Context},
 		App: kube.App{
 			Name: app.Name, Namespace: cmp.Or(p.Cluster.Namespace, n.Namespace), Environment: p.Target.Environment,
 		},

@@ -20,6 +20,7 @@ type Engine interface {
 	Destroy(ctx context.Context, stack string, o engine.RunOptions) (engine.Result, error)
 	Outputs(ctx context.Context, stack string) (map[string]engine.Output, error)
 	Types(ctx context.Context, stack string) ([]string, error)
+	Reconfigure(ctx context.Context, stack string, program pulumi.RunFunc) error
 }
 
 // Deployer brings applications to platforms.
@@ -53,6 +54,9 @@ func (d *Deployer) Up(ctx context.Context, app Application, p Platform, o Option
 	if err != nil {
 		return Result{}, err
 	}
+	if err := d.follow(ctx, app, p); err != nil {
+		return Result{Warnings: warnings}, err
+	}
 	res, err := d.engine.Up(ctx, StackName(app.Name, p.Target), application.Program(config), engine.RunOptions{
 		Refresh: !o.SkipRefresh, Events: o.Events,
 	})
@@ -66,6 +70,9 @@ func (d *Deployer) Up(ctx context.Context, app Application, p Platform, o Option
 // Destroy deletes everything that the application has in the environment, and the stack. An application that is not
 // there is no error.
 func (d *Deployer) Destroy(ctx context.Context, app Application, p Platform, o Options) (Result, error) {
+	if err := d.follow(ctx, app, p); err != nil {
+		return Result{}, err
+	}
 	res, err := d.engine.Destroy(ctx, StackName(app.Name, p.Target), engine.RunOptions{
 		Refresh: !o.SkipRefresh, Events: o.Events, Remove: true,
 	})
@@ -116,13 +123,13 @@ func connections(outputs map[string]engine.Output) (environ.Connections, error) 
 }
 
 // Servers are the servers of an environment that an application uses.
-type Servers struct{ Database, Storage, Auth, Redis, Search bool }
+type Servers struct{ Database, Storage, Auth, Redis, Search, Cluster bool }
 
 // Wanted are the servers of what the application asks for.
 func Wanted(app Application) Servers {
 	return Servers{
 		Database: app.Spec.DatabaseEnabled(), Storage: app.Spec.StorageEnabled(), Auth: app.Spec.AuthEnabled(),
-		Redis: app.Spec.RedisEnabled(), Search: app.Spec.SearchEnabled(),
+		Redis: app.Spec.RedisEnabled(), Search: app.Spec.SearchEnabled(), Cluster: app.Release.Image != "",
 	}
 }
 
@@ -130,7 +137,7 @@ func Wanted(app Application) Servers {
 func (s Servers) Or(o Servers) Servers {
 	return Servers{
 		Database: s.Database || o.Database, Storage: s.Storage || o.Storage, Auth: s.Auth || o.Auth,
-		Redis: s.Redis || o.Redis, Search: s.Search || o.Search,
+		Redis: s.Redis || o.Redis, Search: s.Search || o.Search, Cluster: s.Cluster || o.Cluster,
 	}
 }
 
@@ -146,7 +153,7 @@ func (d *Deployer) Present(ctx context.Context, app Application, p Platform) (Se
 		pkg, _, _ := strings.Cut(t, ":")
 		s = s.Or(Servers{
 			Database: pkg == "postgresql", Storage: pkg == "aws", Auth: pkg == "keycloak",
-			Redis: t == sdk.RedisUserType, Search: t == sdk.SearchSpaceType,
+			Redis: t == sdk.RedisUserType, Search: t == sdk.SearchSpaceType, Cluster: pkg == "kubernetes",
 		})
 	}
 	return s, err

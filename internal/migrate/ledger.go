@@ -61,6 +61,10 @@ func (l ledger) create(ctx context.Context) error {
 
 // read returns the records in the order of their names; none if the table does not exist.
 func (l ledger) read(ctx context.Context) ([]record, error) {
+	var there bool // asked first: an error would be in the server's log
+	if err := l.conn.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", l.table()).Scan(&there); err != nil || !there {
+		return nil, wrapRead(err)
+	}
 	rows, err := l.conn.Query(ctx, "SELECT name, checksum, applied_at, statements, done, begun, ran FROM "+l.table()+` ORDER BY name COLLATE "C"`)
 	var records []record
 	if err == nil {
@@ -69,10 +73,14 @@ func (l ledger) read(ctx context.Context) ([]record, error) {
 	if noTable(err) {
 		return nil, nil
 	}
+	return records, wrapRead(err)
+}
+
+func wrapRead(err error) error {
 	if err != nil {
-		return nil, fmt.Errorf("read the table of migrations: %w", err)
+		return fmt.Errorf("read the table of migrations: %w", err)
 	}
-	return records, nil
+	return nil
 }
 
 // finished records a migration that ran whole. A record without a statement done may be there, of a stepwise file that

@@ -7,6 +7,7 @@ import (
 	"os"
 	osexec "os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -242,7 +243,8 @@ func TestLockIsWaitedForAndNamed(t *testing.T) {
 	f := newFixture(t)
 	// The first run builds an index without a transaction, which waits for every transaction there is: a second run
 	// that waited inside one would stop both for ever.
-	f.write(map[string]string{"1.sql": "create table a (id int);\nselect pg_sleep(1.5);\ncreate index concurrently i on a (id);"})
+	f.write(map[string]string{"1.sql": "create table a (id int);\nselect pg_advisory_lock(4711);\nselect pg_advisory_unlock(4711);\ncreate index concurrently i on a (id);"})
+	f.query("select pg_advisory_lock(4711)::text") // holds the first run up until the second one waits
 	done := make(chan error, 1)
 	runner := f.runner(migrate.Raw)
 	go func() {
@@ -250,7 +252,7 @@ func TestLockIsWaitedForAndNamed(t *testing.T) {
 		done <- err
 	}()
 	waitFor(t, func() bool {
-		return f.query("select 1 from pg_locks where locktype = 'advisory' and granted limit 1") == "1"
+		return f.query("select 1 from pg_locks where locktype = 'advisory' and not granted") == "1"
 	})
 	second := *f
 	second.options.LockWait = 50 * time.Millisecond
@@ -261,7 +263,11 @@ func TestLockIsWaitedForAndNamed(t *testing.T) {
 		t.Errorf("error is %v", err)
 	}
 	said := &lines{}
-	second.options.LockWait, second.options.Progress = 0, said.add
+	var free sync.Once
+	second.options.LockWait, second.options.Progress = 0, func(message string) {
+		said.add(message)
+		free.Do(func() { f.query("select pg_advisory_unlock(4711)::text") })
+	}
 	if got := second.mustUp(migrate.Raw); got != "" {
 		t.Errorf("the second run applied %q", got)
 	}

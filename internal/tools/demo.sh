@@ -81,7 +81,7 @@ printf 'data-urlencode = "username=%s"\ndata-urlencode = "password=%s"\n' "$AUTH
 echo "  signed in as $(sed -n 's/.*class="who">\([^<]*\)<.*/\1/p' .plattr/page)"
 visit -F "title=From the demo" -F "body=It was $(date +%H:%M:%S)." "$APP_URL/notes"
 visit "$APP_URL/?q=demo"
-echo "  GET $APP_URL/?q=demo finds $(grep -c '<article' .plattr/page) notes; $(sed -n 's/.*id="posts">\([0-9]*\)<.*/\1/p' .plattr/page) posted"
+echo "  GET $APP_URL/?q=demo finds your notes: $(grep -c '<article' .plattr/page); posted so far: $(sed -n 's/.*id="posts">\([0-9]*\)<.*/\1/p' .plattr/page)"
 
 say "9. The same rows over the REST API: with the person's token, with one byte of it changed, without"
 token=$(printf 'data = "grant_type=password"\ndata-urlencode = "client_id=%s"\ndata-urlencode = "client_secret=%s"\ndata-urlencode = "username=%s"\ndata-urlencode = "password=%s"\n' \

@@ -143,12 +143,11 @@ func Change(path string, set []Var, unset []string) error {
 	return Write(path, vars)
 }
 
-// Remove deletes the files of an application, and the folder if nothing else is in it.
+// Remove deletes the file that plattr wrote for an application, and the folder if nothing else is in it. What a person set
+// stays.
 func Remove(dir, app string) error {
-	for _, path := range []string{Path(dir, app), SetPath(dir, app)} {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("delete %s: %w", path, err)
-		}
+	if err := os.Remove(Path(dir, app)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("delete the environment file: %w", err)
 	}
 	_ = os.Remove(filepath.Join(dir, Dir)) // another application's files may be in it
 	return nil

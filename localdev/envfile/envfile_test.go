@@ -176,6 +176,15 @@ func TestChangeAndRemove(t *testing.T) {
 	if err := errors.Join(Write(Path(dir, "shop"), nil), Remove(dir, "shop"), Remove(dir, "shop")); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := os.Stat(Path(dir, "shop")); !os.IsNotExist(err) {
+		t.Errorf("the file is still there: %v", err)
+	}
+	if got, err := Read(path); err != nil || len(got) != 2 {
+		t.Errorf("what a person set is %v, %v", got, err)
+	}
+	if err := errors.Join(os.Remove(path), Remove(dir, "shop")); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := os.Stat(filepath.Join(dir, Dir)); !os.IsNotExist(err) {
 		t.Errorf("the folder is still there: %v", err)
 	}

@@ -205,7 +205,7 @@ func openDump(r io.ReaderAt, size int64) (*zip.Reader, Manifest, error) {
 	var m Manifest
 	archive, err := zip.NewReader(r, size)
 	if err != nil {
-		return nil, m, fmt.Errorf("read the dump: it is no archive of plattr, or not whole: %w", err)
+		return nil, m, fmt.Errorf("read the dump: it is no archive of plattr db dump, or not whole (%w)", err)
 	}
 	file, err := archive.Open("manifest.json")
 	if err != nil {

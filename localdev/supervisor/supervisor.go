@@ -221,7 +221,7 @@ func (s *Supervisor) adoptAll() error {
 		}
 		u := s.newUnit(r.Spec)
 		if id.Alive() {
-			u.adopt = &id
+			u.adopt, u.id = &id, id // whoever asks at once must not take its ports for a stranger's
 			log.Printf("adopt %s, process %d", r.Spec.Name, id.PID)
 		}
 		s.units[r.Spec.Name] = u

@@ -284,6 +284,15 @@ func TestAKilledSupervisorIsReplaced(t *testing.T) {
 	if err := errors.Join(old.Signal(syscall.SIGKILL), old.Wait(t.Context()), syscall.Kill(d.PID, syscall.SIGKILL)); err != nil {
 		t.Fatal(err)
 	}
+	first, err := m.client.Start(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range first.Services { // who asks at once must not take its ports for a stranger's
+		if s.Name == "alive" && s.PID != a.PID {
+			t.Errorf("the first answer of the new supervisor knows process %d, not %d", s.PID, a.PID)
+		}
+	}
 	if got := m.ensure(t, alive); got.PID != a.PID {
 		t.Errorf("the service was started again: process %d, then %d", a.PID, got.PID)
 	}

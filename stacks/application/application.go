@@ -18,7 +18,6 @@ import (
 	"plattr.dev/plattr/components/redis"
 	"plattr.dev/plattr/components/search"
 	"plattr.dev/plattr/components/storage"
-	"plattr.dev/plattr/internal/providers/plattr/sdk"
 )
 
 // The parts of an application, as the components know them. A caller speaks of stacks, not of components.
@@ -60,35 +59,24 @@ type Config struct {
 	// App is the application's name; resources are named after it.
 	App string
 
-	// PostgreSQL is the server of Database; both are set or none.
-	PostgreSQL PostgreSQL
-	Database   *Database
+	// Servers are those of the parts below.
+	Servers
+
+	Database *Database
 	// ShadowDatabase is an empty database of the application's own, for tools that try migrations; empty means none.
 	ShadowDatabase string
-
-	// S3 is the endpoint of Storage.
-	S3      S3
-	Storage *Storage
-
-	// Keycloak is the server of Auth.
-	Keycloak Keycloak
-	Auth     *Auth
-
-	// RedisAdminURL logs in to the server of Redis as somebody who may make users.
-	RedisAdminURL string
-	Redis         *Redis
-
-	// Workload runs the application in a cluster; nil where only its services are made, as on a laptop.
-	Workload *Workload
-
-	// SearchAdminURL is the server of Search, with an administrator's credentials where it wants some.
-	SearchAdminURL string
+	Storage        *Storage
+	Auth           *Auth
+	Redis          *Redis
 	Search         *Search
+	// Workload runs the application in a cluster; nil where only what it has on servers is made, as on a laptop.
+	Workload *Workload
 }
 
 // The names of the program's outputs.
 const (
 	OutputConfig             = "config"
+	OutputServers            = "servers"
 	OutputDatabaseURL        = "databaseUrl"
 	OutputRestURL            = "restUrl"
 	OutputShadowURL          = "shadowDatabaseUrl"
@@ -136,6 +124,11 @@ func Program(c Config) pulumi.RunFunc {
 		for _, name := range slices.Sorted(maps.Keys(outputs)) {
 			ctx.Export(name, outputs[name])
 		}
+		marks, err := c.marks()
+		if err != nil {
+			return err
+		}
+		ctx.Export(OutputServers, pulumi.ToSecret(pulumi.ToStringMap(marks)))
 		// Of passwords that a person can guess, too, so it is secret.
 		ctx.Export(OutputConfig, pulumi.ToSecret(pulumi.String(hash)))
 		return nil
@@ -144,31 +137,45 @@ func Program(c Config) pulumi.RunFunc {
 
 // Hash names a configuration, with its secrets, without giving them away: two that are equal have the same.
 func (c Config) Hash() (string, error) {
-	raw, err := json.Marshal(c)
+	return hash(c)
+}
+
+func hash(value any) (string, error) {
+	raw, err := json.Marshal(value)
 	if err != nil {
-		return "", fmt.Errorf("name the configuration of %s: %w", c.App, err)
+		return "", fmt.Errorf("name a configuration: %w", err)
 	}
 	sum := sha256.Sum256(raw)
 	return hex.EncodeToString(sum[:]), nil
+}
+
+// marks name the servers of the parts that there are.
+func (c Config) marks() (map[string]string, error) {
+	marks := map[string]string{}
+	for part, there := range map[string]bool{
+		PartDatabase: c.Database != nil, PartStorage: c.Storage != nil, PartAuth: c.Auth != nil, PartRedis: c.Redis != nil,
+		PartSearch: c.Search != nil, PartWorkload: c.Workload != nil,
+	} {
+		if !there {
+			continue
+		}
+		mark, err := c.Mark(part)
+		if err != nil {
+			return nil, err
+		}
+		marks[part] = mark
+	}
+	return marks, nil
 }
 
 func addDatabase(ctx *pulumi.Context, c Config, outputs pulumi.Map) error {
 	if c.Database == nil {
 		return nil
 	}
-	admin, err := c.PostgreSQL.provider(ctx)
+	with, err := c.providers(ctx, PartDatabase)
 	if err != nil {
 		return err
 	}
-	var args sdk.ProviderArgs
-	if url := c.PostgreSQL.BootstrapURL; url != "" {
-		args.BootstrapURL = pulumi.String(url)
-	}
-	own, err := plattr(ctx, "database", args)
-	if err != nil {
-		return err
-	}
-	with := pulumi.Providers(admin, own)
 	db, err := database.New(ctx, c.App, c.Database, with)
 	if err != nil {
 		return err
@@ -184,11 +191,11 @@ func addStorage(ctx *pulumi.Context, c Config, outputs pulumi.Map) error {
 	if c.Storage == nil {
 		return nil
 	}
-	with, err := c.S3.provider(ctx)
+	with, err := c.providers(ctx, PartStorage)
 	if err != nil {
 		return err
 	}
-	st, err := storage.New(ctx, c.App, c.Storage, pulumi.Providers(with))
+	st, err := storage.New(ctx, c.App, c.Storage, with)
 	if err != nil {
 		return err
 	}
@@ -204,15 +211,11 @@ func addAuth(ctx *pulumi.Context, c Config, outputs pulumi.Map) error {
 	if c.Auth == nil {
 		return nil
 	}
-	admin, err := c.Keycloak.provider(ctx)
+	with, err := c.providers(ctx, PartAuth)
 	if err != nil {
 		return err
 	}
-	own, err := plattr(ctx, "auth", sdk.ProviderArgs{})
-	if err != nil {
-		return err
-	}
-	a, err := auth.New(ctx, c.App, c.Auth, pulumi.Providers(admin, own))
+	a, err := auth.New(ctx, c.App, c.Auth, with)
 	if err != nil {
 		return err
 	}
@@ -227,11 +230,11 @@ func addRedis(ctx *pulumi.Context, c Config, outputs pulumi.Map) error {
 	if c.Redis == nil {
 		return nil
 	}
-	own, err := plattr(ctx, "redis", sdk.ProviderArgs{RedisURL: pulumi.String(c.RedisAdminURL)})
+	with, err := c.providers(ctx, PartRedis)
 	if err != nil {
 		return err
 	}
-	r, err := redis.New(ctx, c.App, c.Redis, pulumi.Providers(own))
+	r, err := redis.New(ctx, c.App, c.Redis, with)
 	if err != nil {
 		return err
 	}
@@ -243,11 +246,11 @@ func addSearch(ctx *pulumi.Context, c Config, outputs pulumi.Map) error {
 	if c.Search == nil {
 		return nil
 	}
-	own, err := plattr(ctx, "search", sdk.ProviderArgs{SearchURL: pulumi.String(c.SearchAdminURL)})
+	with, err := c.providers(ctx, PartSearch)
 	if err != nil {
 		return err
 	}
-	s, err := search.New(ctx, c.App, c.Search, pulumi.Providers(own))
+	s, err := search.New(ctx, c.App, c.Search, with)
 	if err != nil {
 		return err
 	}

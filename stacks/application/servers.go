@@ -46,11 +46,88 @@ func secret(value string) pulumi.StringOutput {
 	return pulumi.ToSecret(pulumi.String(value)).(pulumi.StringOutput) //nolint:forcetypeassert // keeps the type
 }
 
-// plattr registers an instance of plattr's own provider for one part. Each has its own: an instance that lost the address
-// of a server could not delete what a part that is not wanted any more has there.
-func plattr(ctx *pulumi.Context, part string, args sdk.ProviderArgs) (pulumi.ProviderResource, error) {
-	args.ConnectTimeout = pulumi.Int(connectTimeout)
-	return sdk.NewProvider(ctx, "plattr-"+part, &args)
+// Servers are what an application is made on, and who manages them there. A part that it has not needs none.
+type Servers struct {
+	// PostgreSQL is the server of Database.
+	PostgreSQL PostgreSQL
+	// S3 is the endpoint of Storage.
+	S3 S3
+	// Keycloak is the server of Auth.
+	Keycloak Keycloak
+	// RedisAdminURL logs in to the server of Redis as somebody who may make users.
+	RedisAdminURL string
+	// SearchAdminURL is the server of Search, with an administrator's credentials where it wants some.
+	SearchAdminURL string
+	// Cluster is where Workload runs.
+	Cluster Cluster
+}
+
+// The parts of an application that have a server.
+const (
+	PartDatabase = "database"
+	PartStorage  = "storage"
+	PartAuth     = "auth"
+	PartRedis    = "redis"
+	PartSearch   = "search"
+	PartWorkload = "workload"
+)
+
+// providers registers what manages a part on its server.
+func (s Servers) providers(ctx *pulumi.Context, part string) (pulumi.ResourceOption, error) {
+	own := func(ctx *pulumi.Context) (pulumi.ProviderResource, error) { return s.own(ctx, part) }
+	var all []pulumi.ProviderResource
+	for _, register := range map[string][]func(*pulumi.Context) (pulumi.ProviderResource, error){
+		PartDatabase: {s.PostgreSQL.provider, own}, PartStorage: {s.S3.provider}, PartAuth: {s.Keycloak.provider, own},
+		PartRedis: {own}, PartSearch: {own}, PartWorkload: {s.Cluster.provider, own},
+	}[part] {
+		p, err := register(ctx)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	return pulumi.Providers(all...), nil
+}
+
+// Mark names the server of a part and who manages it there, without giving either away. It is empty where there is none.
+func (s Servers) Mark(part string) (string, error) {
+	server, none := map[string]any{
+		PartDatabase: s.PostgreSQL, PartStorage: s.S3, PartAuth: s.Keycloak, PartRedis: s.RedisAdminURL, PartSearch: s.SearchAdminURL,
+		PartWorkload: s.Cluster,
+	}[part], map[string]any{
+		PartDatabase: PostgreSQL{}, PartStorage: S3{}, PartAuth: Keycloak{}, PartRedis: "", PartSearch: "", PartWorkload: Cluster{},
+	}[part]
+	if server == none {
+		return "", nil
+	}
+	return hash(server)
+}
+
+// ProvidersProgram declares what manages some parts, and nothing else.
+func ProvidersProgram(s Servers, parts []string) pulumi.RunFunc {
+	return func(ctx *pulumi.Context) error {
+		for _, part := range parts {
+			if _, err := s.providers(ctx, part); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// own registers an instance of plattr's own provider for one part. Each has its own: an instance that lost the address of a
+// server could not delete what a part that is not wanted any more has there.
+func (s Servers) own(ctx *pulumi.Context, part string) (pulumi.ProviderResource, error) {
+	args := &sdk.ProviderArgs{ConnectTimeout: pulumi.Int(connectTimeout)}
+	switch url := s.PostgreSQL.BootstrapURL; {
+	case part == PartDatabase && url != "":
+		args.BootstrapURL = pulumi.String(url)
+	case part == PartRedis:
+		args.RedisURL = pulumi.String(s.RedisAdminURL)
+	case part == PartSearch:
+		args.SearchURL = pulumi.String(s.SearchAdminURL)
+	}
+	return sdk.NewProvider(ctx, "plattr-"+part, args)
 }
 
 // addShadow makes the database in which Prisma and its like try migrations. It hangs on its owner alone: a dependency on

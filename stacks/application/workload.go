@@ -30,8 +30,7 @@ type (
 
 // Workload is a release of an application in a cluster.
 type Workload struct {
-	Cluster Cluster
-	App     kube.App
+	App kube.App
 	// Release is what runs; Earlier are those before it whose migrations are kept to be looked at.
 	Release Release
 	Earlier []Release
@@ -93,15 +92,10 @@ func addWorkload(ctx *pulumi.Context, c Config, outputs pulumi.Map) error {
 	if w == nil {
 		return nil
 	}
-	cluster, err := w.Cluster.provider(ctx)
+	with, err := c.providers(ctx, PartWorkload)
 	if err != nil {
 		return err
 	}
-	own, err := plattr(ctx, "workload", sdk.ProviderArgs{})
-	if err != nil {
-		return err
-	}
-	with := pulumi.Providers(cluster, own)
 	env, err := settings.New(ctx, c.App, &settings.Args{App: w.App, Parts: c.settings(outputs)}, with)
 	if err != nil {
 		return err

@@ -64,8 +64,11 @@ func (o *options) run(ctx context.Context) error {
 		return nil
 	}
 	o.Infof("Logs of the services (Ctrl-C leaves them running):")
-	return app.Native().Logs(ctx, "", true, o.Out)
+	return app.Native().Logs(ctx, "", lastLogs, true, o.Out)
 }
+
+// lastLogs is how many lines of each log --follow begins with.
+const lastLogs = 10
 
 // up runs with a view, which is closed before anything else is printed.
 func (o *options) up(ctx context.Context, app *local.App) (localdev.UpResult, error) {

@@ -100,7 +100,7 @@ func (o *options) run(ctx context.Context, args []string) error {
 	r := report{App: config.Name, Runner: string(runner.Name), Why: runner.Why, Copy: where.name, Kept: o.keep}
 	args = runner.Args(args)
 	r.Command = append(slices.Clone(runner.Command), args...)
-	o.Infof("%s: %s (%s), on %s", config.Name, strings.Join(r.Command, " "), runner.Why, where)
+	o.Infof("%s: %s (%s), on %s", config.Name, strings.TrimSuffix(strings.Join(r.Command, " "), " --"), runner.Why, where)
 	began := time.Now()
 	err = o.test(ctx, runner, dir, where.variables, args)
 	r.Milliseconds = time.Since(began).Milliseconds()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"sync"
 
 	"github.com/pulumi/pulumi/pkg/v3/resource/edit"
@@ -98,6 +99,29 @@ func (r *Runner) Import(ctx context.Context, ref state.Ref, d apitype.UntypedDep
 		return fmt.Errorf("import stack %s: %w", ref.Stack, err)
 	}
 	return r.WithLock(ref, func() error { return r.State.Save(ref, snap) })
+}
+
+// Reconfigure gives the providers in the state new inputs, by type::name.
+func (r *Runner) Reconfigure(ctx context.Context, ref state.Ref, inputs map[string]resource.PropertyMap) error {
+	return r.WithLock(ref, func() error {
+		snap, _, err := r.State.Load(ctx, ref, r.Keys)
+		if err != nil || snap == nil {
+			return err
+		}
+		for _, res := range snap.Resources {
+			news, ok := inputs[string(res.Type)+"::"+res.URN.Name()]
+			if !ok {
+				continue
+			}
+			for key, old := range res.Inputs { // what the engine itself notes there
+				if _, given := news[key]; !given && (key == "version" || strings.HasPrefix(string(key), "__")) {
+					news[key] = old
+				}
+			}
+			res.Inputs, res.Outputs = news, news.Copy()
+		}
+		return r.State.Save(ref, snap)
+	})
 }
 
 // Rename gives a stack another name, in its URNs too. The caller holds the lock.

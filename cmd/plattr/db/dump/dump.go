@@ -122,7 +122,7 @@ func script(ctx context.Context, db *localdev.Database, w io.Writer) error {
 func replace(path string, write func(io.Writer) error) (int64, error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // 0600
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("write %s: %w", path, errors.Unwrap(err)) // its own message names a file that nobody asked for
 	}
 	err = write(f)
 	size, seekErr := f.Seek(0, io.SeekEnd)

@@ -44,7 +44,7 @@ func New(s *cli.Session, open local.Opener, machine func(context.Context) (Runti
 		Short: "Delete the application's database, buckets and data on this machine",
 		Long: "Delete the application's database, buckets and data on this machine.\n\n" +
 			"With --all it deletes those of every application, and the local services with all their data. It asks first;\n" +
-			"scripts pass --yes. plattr.yaml and your code stay.",
+			"scripts pass --yes. plattr.yaml, your code and what you set with `plattr env set` stay.",
 		Example: "  plattr dev destroy --yes\n  plattr dev destroy --all",
 		Args:    cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -85,6 +85,7 @@ func (o *options) destroy(ctx context.Context, app *local.App) (map[string]int, 
 	defer view.Close()
 	watch := local.NewWatch(view, app.Config.Name+", local")
 	watch.Begin()
+	watch.Deleting()
 	res, err := app.Destroy(ctx, watch.Reports())
 	watch.Close("", nil, local.Changes(res.Changes), err)
 	delete(res.Changes, "same")

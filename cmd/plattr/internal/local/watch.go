@@ -1,6 +1,7 @@
 package local
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 
@@ -15,6 +16,9 @@ const (
 	keyApp      = "app"
 )
 
+// maxDrifted is how many lines a run spends on what was changed outside: dropping a schema takes many things along.
+const maxDrifted = 5
+
 // Watch shows the services and resources of an application in a view.
 type Watch struct {
 	view  *cli.View
@@ -23,6 +27,8 @@ type Watch struct {
 	mu       sync.Mutex
 	services map[string]bool // begun, and true once ready
 	began    bool            // the application's root is there
+	drifted  int             // how many things were found deleted or changed outside
+	deleting bool
 }
 
 // NewWatch returns a Watch; label is what the root of the resources is called.
@@ -81,6 +87,9 @@ func (w *Watch) Rename(label string) {
 	w.view.Rename(keyApp, label)
 }
 
+// Deleting says that the run deletes: what is gone already is no news then.
+func (w *Watch) Deleting() { w.deleting = true }
+
 // Begin shows the root of the resources, for a run that has none.
 func (w *Watch) Begin() {
 	w.mu.Lock()
@@ -138,7 +147,10 @@ func (w *Watch) resource(e engine.Event) {
 			w.view.Update(keyApp, verb+" "+Noun(e.Type, e.Name))
 		}
 	case engine.Drifted:
-		w.view.Warn(driftLine(e.Type, e.Name, e.Gone, e.Keys))
+		w.drifted++
+		if w.drifted <= maxDrifted && !w.deleting {
+			w.view.Warn(driftLine(e.Type, e.Name, e.Gone, e.Keys))
+		}
 	case engine.Message:
 		if e.Severity == "warning" {
 			w.view.Warn(e.Message)
@@ -164,6 +176,9 @@ func (w *Watch) Close(detail string, children map[string]string, remark string, 
 		return
 	}
 	w.begin()
+	if more := w.drifted - maxDrifted; more > 0 && !w.deleting {
+		w.view.Warn(fmt.Sprintf("%d more of its parts were deleted or changed outside plattr: they are as they should be again", more))
+	}
 	for _, part := range []string{"database", "storage", "auth", "redis", "search"} {
 		if text, ok := children[part]; ok {
 			w.view.Start(part, keyApp, part)

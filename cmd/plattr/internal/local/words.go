@@ -49,14 +49,25 @@ func Noun(typ, name string) string {
 
 // driftLine says what was found, and that it is put right.
 func driftLine(typ, name string, gone bool, keys []string) string {
+	noun := Noun(typ, name)
+	was, it := " was ", "it is"
+	if plural(noun) {
+		was, it = " were ", "they are"
+	}
 	if gone {
-		return Noun(typ, name) + " was deleted outside plattr: it is made again"
+		return noun + was + "deleted outside plattr: " + it + " made again"
 	}
 	what := ""
 	if len(keys) > 0 {
 		what = " (" + strings.Join(keys, ", ") + ")"
 	}
-	return Noun(typ, name) + " was changed outside plattr" + what + ": it is put back"
+	return noun + was + "changed outside plattr" + what + ": " + it + " put back"
+}
+
+// plural tells the nouns that are many.
+func plural(noun string) bool {
+	first, _, _ := strings.Cut(noun, " ")
+	return strings.Contains(noun, " rules of ") || slices.Contains([]string{"indices", "rights", "scopes", "settings"}, first)
 }
 
 // eventLine is a line of --verbose: the engine's own words.
