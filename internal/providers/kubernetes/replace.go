@@ -11,10 +11,10 @@ import (
 //
 //nolint:gochecknoglobals // a table, never written
 var fixed = map[string]string{
-	"apps/v1 Deployment":  "spec.selector",
-	"apps/v1 DaemonSet":   "spec.selector",
-	"apps/v1 StatefulSet": "spec.podManagementPolicy spec.revisionHistoryLimit spec.selector spec.serviceName spec.volumeClaimTemplates",
-	"batch/v1 Job":        "spec.completions spec.parallelism spec.selector spec.template",
+	"apps/v1 Deployment":                              "spec.selector",
+	"apps/v1 DaemonSet":                               "spec.selector",
+	"apps/v1 StatefulSet":                             "spec.podManagementPolicy spec.revisionHistoryLimit spec.selector spec.serviceName spec.volumeClaimTemplates",
+	"batch/v1 Job":                                    "spec.completions spec.parallelism spec.selector spec.template",
 	"rbac.authorization.k8s.io/v1 RoleBinding":        "roleRef",
 	"rbac.authorization.k8s.io/v1 ClusterRoleBinding": "roleRef",
 	"storage.k8s.io/v1 StorageClass":                  "parameters provisioner",

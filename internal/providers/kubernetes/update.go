@@ -258,4 +258,6 @@ func skipsDeletion(t target) bool {
 }
 
 // gone says that the object of an identity is not there any more.
-func gone(live *unstructured.Unstructured, uid types.UID) bool { return live == nil || live.GetUID() != uid }
+func gone(live *unstructured.Unstructured, uid types.UID) bool {
+	return live == nil || live.GetUID() != uid
+}
