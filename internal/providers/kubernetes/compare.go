@@ -55,7 +55,8 @@ func (j *job) diff(ctx context.Context, req plugin.DiffRequest) (plugin.DiffResu
 	case isIdentity(err), apierrors.IsNotFound(err):
 		return outcome(append(guess, change{path: path{"metadata", "uid"}, had: true, has: true}))
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err) && !noDryRun(err), isRefused(err):
-		return outcome(guess) // an update would be refused, and say why; a replacement may be taken
+		// An update would be refused, and say why; a replacement may be taken.
+		return outcome(drifted(guess, state.Object, olds, ownedBy(state, manager)))
 	case noDryRun(err), apierrors.IsForbidden(err), apierrors.IsMethodNotSupported(err):
 		j.say(diag.Debug, "%s: a dry run is refused, so the account of the fields is compared: %s", t, err)
 		return outcome(drifted(guess, state.Object, olds, ownedBy(state, manager)))
