@@ -57,7 +57,7 @@ func (j *job) diff(ctx context.Context, req plugin.DiffRequest) (plugin.DiffResu
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err) && !noDryRun(err), isRefused(err):
 		// An update would be refused, and say why; a replacement may be taken.
 		return outcome(drifted(guess, state.Object, olds, ownedBy(state, manager)))
-	case noDryRun(err), apierrors.IsForbidden(err), apierrors.IsMethodNotSupported(err):
+	case noDryRun(err), apierrors.IsForbidden(err), apierrors.IsMethodNotSupported(err), calling.MatchString(err.Error()):
 		j.say(diag.Debug, "%s: a dry run is refused, so the account of the fields is compared: %s", t, err)
 		return outcome(drifted(guess, state.Object, olds, ownedBy(state, manager)))
 	default:

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 
 	"plattr.dev/plattr/internal/testutil"
@@ -93,8 +92,12 @@ func wantErr(t *testing.T, err error, want string) {
 // kubectl is what a person does beside plattr.
 func kubectl(t *testing.T, args ...string) string {
 	t.Helper()
-	k := testutil.Kubernetes(t)
-	return k.Admin.Kubectl(t, args...)
+	return kubectlAdmin(t).Kubectl(t, args...)
+}
+
+func kubectlAdmin(t *testing.T) testutil.Kubeconfig {
+	t.Helper()
+	return testutil.Kubernetes(t).Admin
 }
 
 // with is an object with other values at the top.
@@ -103,5 +106,3 @@ func with(o m, change m) m {
 	maps.Copy(out, change)
 	return out
 }
-
-var _ = resource.URN("")
