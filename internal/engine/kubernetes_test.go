@@ -111,11 +111,13 @@ func TestKubernetes(t *testing.T) {
 		{"a change", func() {}, "2", map[string]int{engine.Unchanged: 13, engine.Updated: 2}, nil},
 		{
 			"a thing is deleted outside", func() { k.Admin.Kubectl(t, "delete", "configmap", "web0", "-n", ns) }, "2",
-			map[string]int{engine.Unchanged: 14, engine.Created: 1}, []string{"web0"},
+			map[string]int{engine.Unchanged: 14, engine.Created: 1},
+			[]string{"web0"},
 		},
 		{
 			"what others add is theirs", func() { k.Admin.Kubectl(t, "label", "configmap", "web1", "-n", ns, "else=where") }, "2",
-			map[string]int{engine.Unchanged: 15}, nil,
+			map[string]int{engine.Unchanged: 15},
+			nil,
 		},
 	}
 	for _, s := range steps {

@@ -67,7 +67,7 @@ func (u *update) create(ctx context.Context, h *host, res *resource.State) error
 		res.InitErrors, err = broken.Reasons, nil // it is there, and waited for again
 	}
 	if err != nil {
-		return err //nolint:wrapcheck // the provider's own message; the caller says the rest
+		return err
 	}
 	if made.ID == "" {
 		return errors.New("provider did not return an ID")

@@ -257,4 +257,3 @@ func (p *provider[Config, Client]) resource(token tokens.Type) (Served[Client], 
 	}
 	return r, nil
 }
-

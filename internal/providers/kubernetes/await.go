@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-var errTooLong = errors.New("it took too long") //nolint:gochecknoglobals // a sentinel
+var errTooLong = errors.New("it took too long")
 
 // awaitReady waits until an object that was applied works, and returns it as it then is. Together with an error it
 // returns the object that does not work.

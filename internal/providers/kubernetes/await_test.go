@@ -160,7 +160,7 @@ func TestRolloutFails(t *testing.T) {
 			began := time.Now()
 			o := wait(t, done)
 			wantErr(t, o.err, tc.want)
-			if _, ok := o.err.(*plugin.InitError); !ok || o.response.Status != resource.StatusPartialFailure || o.response.ID == "" || len(o.response.Properties) == 0 {
+			if !errors.As(o.err, new(*plugin.InitError)) || o.response.Status != resource.StatusPartialFailure || o.response.ID == "" || len(o.response.Properties) == 0 {
 				t.Errorf("the object is lost for the state: %T, %v", o.err, o.response.Status)
 			}
 			if took := time.Since(began); took > tc.within {

@@ -228,7 +228,7 @@ func (c *cluster) get(ctx context.Context, t target) (*unstructured.Unstructured
 	var live *unstructured.Unstructured
 	err := c.try(ctx, func() (err error) {
 		live, err = c.resource(t).Get(ctx, t.name, metav1.GetOptions{})
-		return err
+		return err //nolint:wrapcheck // looked at by its type, and explained once
 	})
 	return live, err
 }
@@ -247,7 +247,7 @@ func (c *cluster) list(ctx context.Context, gvk schema.GroupVersionKind, namespa
 	t := target{gvk: gvk, mapping: builtin[gvk], namespace: namespace}
 	err := c.try(ctx, func() (err error) {
 		found, err = c.resource(t).List(ctx, o)
-		return err
+		return err //nolint:wrapcheck // looked at by its type, and explained once
 	})
 	if err != nil {
 		return nil, err
@@ -279,7 +279,7 @@ func (c *cluster) apply(ctx context.Context, t target, o map[string]any, h how) 
 	var live *unstructured.Unstructured
 	err = c.try(ctx, func() (err error) {
 		live, err = c.resource(t).Patch(ctx, t.name, types.ApplyPatchType, body, options)
-		return err
+		return err //nolint:wrapcheck // looked at by its type, and explained once
 	})
 	return live, err
 }

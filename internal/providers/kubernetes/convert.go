@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"encoding/base64"
+	"maps"
 	"math"
 	"strings"
 
@@ -255,9 +256,7 @@ func encodeStrings(o map[string]any) {
 	}
 	data, _ := o["data"].(map[string]any)
 	merged := make(map[string]any, len(data)+len(strs))
-	for k, v := range data {
-		merged[k] = v
-	}
+	maps.Copy(merged, data)
 	for k, v := range strs {
 		if s, ok := v.(string); ok {
 			merged[k] = base64.StdEncoding.EncodeToString([]byte(s))

@@ -65,10 +65,10 @@ func (c *cluster) who() string {
 }
 
 // missing is what client-go says of an exec plugin that is not there.
-var missing = regexp.MustCompile(`exec: (?:executable |")([^ "]+)"?(?: not found|: executable file not found)`) //nolint:gochecknoglobals // a pattern
+var missing = regexp.MustCompile(`exec: (?:executable |")([^ "]+)"?(?: not found|: executable file not found)`)
 
 // failed is what client-go says of an exec plugin that ended with an error.
-var failed = regexp.MustCompile(`exec: executable (\S+) failed with exit code (\d+)`) //nolint:gochecknoglobals // a pattern
+var failed = regexp.MustCompile(`exec: executable (\S+) failed with exit code (\d+)`)
 
 // unreachable is the line for a cluster that was not asked, or did not answer; empty if that is not it.
 func (c *cluster) unreachable(err error) string {
@@ -109,8 +109,6 @@ func innermost(err error) string {
 }
 
 // What the API server's texts say where it has no codes.
-//
-//nolint:gochecknoglobals // patterns
 var (
 	forbidden = regexp.MustCompile(`User "([^"]*)" cannot (\w+) resource "([^"]*)"(?: in API group "[^"]*")?( in the namespace "[^"]*")?`)
 	quota     = regexp.MustCompile(`exceeded quota: ([^,]+), requested: (.*?), used: (.*?), limited: (.*)$`)
@@ -249,7 +247,7 @@ func some(list []string) []string {
 }
 
 // quoted is a value in a message of the API server.
-var quoted = regexp.MustCompile(`(Invalid|Unsupported|Duplicate) value: (?:"(?:[^"\\]|\\.)*"|[^:]*)`) //nolint:gochecknoglobals // a pattern
+var quoted = regexp.MustCompile(`(Invalid|Unsupported|Duplicate) value: (?:"(?:[^"\\]|\\.)*"|[^:]*)`)
 
 // withoutValues drops the values that the API server quotes, for a Secret.
 func withoutValues(t target, text string) string {

@@ -81,7 +81,7 @@ func TestDeleteUnreachable(t *testing.T) {
 	if err != nil || res.Outputs != nil {
 		t.Errorf("%v, %v", res, err)
 	}
-	if _, err := p.Provider.Delete(t.Context(), plugin.DeleteRequest{URN: urn, ID: "default/x"}); err != nil {
+	if _, err := p.Delete(t.Context(), plugin.DeleteRequest{URN: urn, ID: "default/x"}); err != nil {
 		t.Error(err)
 	}
 }

@@ -54,7 +54,6 @@ var builtin = func() map[schema.GroupVersionKind]mapping {
 var (
 	podKind        = schema.GroupVersionKind{Version: "v1", Kind: "Pod"}
 	eventKind      = schema.GroupVersionKind{Version: "v1", Kind: "Event"}
-	namespaceKind  = schema.GroupVersionKind{Version: "v1", Kind: "Namespace"}
 	replicaSetKind = schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "ReplicaSet"}
 	sliceKind      = schema.GroupVersionKind{Group: "discovery.k8s.io", Version: "v1", Kind: "EndpointSlice"}
 	classKind      = schema.GroupVersionKind{Group: "storage.k8s.io", Version: "v1", Kind: "StorageClass"}

@@ -165,7 +165,7 @@ func TestIgnoreChanges(t *testing.T) {
 	if err != nil || len(diff.DetailedDiff) != 1 {
 		t.Errorf("%v, %v", diff.DetailedDiff, err)
 	}
-	res, err := p.Provider.Update(t.Context(), plugin.UpdateRequest{URN: r.URN, ID: r.ID, OldInputs: r.Inputs, OldOutputs: r.Outputs, NewInputs: now, IgnoreChanges: ignored})
+	res, err := p.Update(t.Context(), plugin.UpdateRequest{URN: r.URN, ID: r.ID, OldInputs: r.Inputs, OldOutputs: r.Outputs, NewInputs: now, IgnoreChanges: ignored})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func (f finding) orElse(text string) string {
 }
 
 // refusedImage is what registries say of images that will not come.
-var refusedImage = regexp.MustCompile(`(?i)not found|manifest unknown|unauthorized|denied|forbidden|no match for platform|invalid`) //nolint:gochecknoglobals // a pattern
+var refusedImage = regexp.MustCompile(`(?i)not found|manifest unknown|unauthorized|denied|forbidden|no match for platform|invalid`)
 
 // podFinding looks for the reason in a pod's status.
 // Source: the kubelet's reasons, kubernetes, pkg/kubelet/images/types.go and pkg/kubelet/container/sync_result.go; the

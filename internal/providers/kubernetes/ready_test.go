@@ -6,12 +6,9 @@ import (
 	"time"
 )
 
-func status(generation, observed int, more m) m {
-	st := m{"observedGeneration": int64(observed)}
-	for k, v := range more {
-		st[k] = v
-	}
-	return st
+// seen is a status of which the controller has seen a generation of the object, which is at its second.
+func seen(generation int, more m) m {
+	return with(m{"observedGeneration": int64(generation)}, more)
 }
 
 func workloadOf(kind string, replicas int, st m) m {
@@ -40,43 +37,43 @@ func TestReady(t *testing.T) {
 	}{
 		"DeploymentReady": {
 			"deployment.go: checkAndLogStatus",
-			workloadOf("Deployment", 2, status(2, 2, m{"updatedReplicas": n(2), "availableReplicas": n(2), "conditions": available})), true, "", 0,
+			workloadOf("Deployment", 2, seen(2, m{"updatedReplicas": n(2), "availableReplicas": n(2), "conditions": available})), true, "", 0,
 		},
 		"DeploymentUnseen": {
 			"deployment.go: waitUntilDeploymentControllerReconciles",
-			workloadOf("Deployment", 2, status(2, 1, m{"updatedReplicas": n(2), "availableReplicas": n(2), "conditions": available})), false, "controller", never,
+			workloadOf("Deployment", 2, seen(1, m{"updatedReplicas": n(2), "availableReplicas": n(2), "conditions": available})), false, "controller", never,
 		},
 		"DeploymentOld": {
 			"deployment.go: updatedReplicaSetReady",
-			workloadOf("Deployment", 2, status(2, 2, m{"updatedReplicas": n(1), "availableReplicas": n(2)})), false, "1 of 2 replicas are new", never,
+			workloadOf("Deployment", 2, seen(2, m{"updatedReplicas": n(1), "availableReplicas": n(2)})), false, "1 of 2 replicas are new", never,
 		},
 		"DeploymentUnavailable": {
 			"deployment.go: deploymentAvailable",
-			workloadOf("Deployment", 2, status(2, 2, m{"updatedReplicas": n(2), "availableReplicas": n(1)})), false, "1 of 2 replicas are available", never,
+			workloadOf("Deployment", 2, seen(2, m{"updatedReplicas": n(2), "availableReplicas": n(1)})), false, "1 of 2 replicas are available", never,
 		},
 		"DeploymentStuck": {
 			"deployment.go: ProgressDeadlineExceeded",
-			workloadOf("Deployment", 2, status(2, 2, m{"conditions": l{cond("Progressing", "False", "ProgressDeadlineExceeded", "")}})),
+			workloadOf("Deployment", 2, seen(2, m{"conditions": l{cond("Progressing", "False", "ProgressDeadlineExceeded", "")}})),
 			false, "no progress", 0,
 		},
 		"DeploymentQuota": {
 			"the ReplicaSet controller's FailedCreate",
-			workloadOf("Deployment", 1, status(2, 2, m{"conditions": l{cond("ReplicaFailure", "True", "FailedCreate", "exceeded quota: small")}})),
+			workloadOf("Deployment", 1, seen(2, m{"conditions": l{cond("ReplicaFailure", "True", "FailedCreate", "exceeded quota: small")}})),
 			false, "exceeded quota: small", 5 * time.Second,
 		},
-		"DeploymentNone": {"no replicas are wanted", workloadOf("Deployment", 0, status(2, 2, nil)), true, "", 0},
+		"DeploymentNone": {"no replicas are wanted", workloadOf("Deployment", 0, seen(2, nil)), true, "", 0},
 		"StatefulSetReady": {
 			"statefulset.go: checkAndLogStatus",
-			workloadOf("StatefulSet", 1, status(2, 2, m{"updatedReplicas": n(1), "readyReplicas": n(1), "currentRevision": "a", "updateRevision": "a"})),
+			workloadOf("StatefulSet", 1, seen(2, m{"updatedReplicas": n(1), "readyReplicas": n(1), "currentRevision": "a", "updateRevision": "a"})),
 			true, "", 0,
 		},
 		"StatefulSetRevision": {
 			"statefulset.go: revisionReady",
-			workloadOf("StatefulSet", 1, status(2, 2, m{"updatedReplicas": n(1), "readyReplicas": n(1), "currentRevision": "a", "updateRevision": "b"})),
+			workloadOf("StatefulSet", 1, seen(2, m{"updatedReplicas": n(1), "readyReplicas": n(1), "currentRevision": "a", "updateRevision": "b"})),
 			false, "new revision", never,
 		},
 		"DaemonSet": {
-			"daemonset.go", workloadOf("DaemonSet", 0, status(2, 2, m{"desiredNumberScheduled": n(2), "updatedNumberScheduled": n(2), "numberAvailable": n(1)})),
+			"daemonset.go", workloadOf("DaemonSet", 0, seen(2, m{"desiredNumberScheduled": n(2), "updatedNumberScheduled": n(2), "numberAvailable": n(1)})),
 			false, "1 of 2 pods are available", never,
 		},
 		"JobDone":    {"checker/job: jobComplete", m{"apiVersion": "batch/v1", "kind": "Job", "status": m{"conditions": l{cond("Complete", "True", "", "")}}}, true, "", 0},
@@ -93,21 +90,25 @@ func TestReady(t *testing.T) {
 		"ClusterIP":    {"service.go: processServiceEvent", m{"apiVersion": "v1", "kind": "Service", "spec": m{"type": "ClusterIP"}}, true, "", 0},
 		"Ingress": {
 			"ingress.go: processIngressEvent",
-			m{"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "spec": m{"ingressClassName": "nginx"}}, false, "class nginx", never,
+			m{"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "spec": m{"ingressClassName": "nginx"}},
+			false, "class nginx", never,
 		},
 		"ClaimBound":   {"awaiters.go: untilCoreV1PersistentVolumeClaimReady", m{"apiVersion": "v1", "kind": "PersistentVolumeClaim", "status": m{"phase": "Bound"}}, true, "", 0},
 		"ClaimPending": {"awaiters.go", m{"apiVersion": "v1", "kind": "PersistentVolumeClaim", "status": m{"phase": "Pending"}}, false, "no volume", never},
 		"Quota": {
 			"awaiters.go: untilCoreV1ResourceQuotaInitialized",
-			m{"apiVersion": "v1", "kind": "ResourceQuota", "spec": m{"hard": m{"pods": "1"}}, "status": m{"hard": m{"pods": "1"}}}, true, "", 0,
+			m{"apiVersion": "v1", "kind": "ResourceQuota", "spec": m{"hard": m{"pods": "1"}}, "status": m{"hard": m{"pods": "1"}}},
+			true, "", 0,
 		},
 		"TokenSecret": {
 			"awaiters.go: untilCoreV1SecretInitialized",
-			m{"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token"}, false, "token", never,
+			m{"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token"},
+			false, "token", never,
 		},
 		"Definition": {"established", m{"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}, false, "serve", never},
 		"DefinitionTaken": {
-			"names are taken", m{"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "status": m{"conditions": l{cond("NamesAccepted", "False", "", "widgets")}}},
+			"names are taken",
+			m{"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "status": m{"conditions": l{cond("NamesAccepted", "False", "", "widgets")}}},
 			false, "widgets", 2 * time.Second,
 		},
 	}
