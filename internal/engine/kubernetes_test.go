@@ -2,6 +2,8 @@ package engine_test
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -187,6 +189,55 @@ func TestKubernetesFailure(t *testing.T) {
 	}
 	if out := k.Admin.Kubectl(t, "get", "pdb", "--ignore-not-found", "engine-failure", "-o", "name"); out != "" {
 		t.Errorf("left: %s", out)
+	}
+}
+
+// TestKubernetesKilled kills runs at random moments, those that make and those that destroy. What comes after finishes
+// the job: nothing is doubled, and nothing is left.
+func TestKubernetesKilled(t *testing.T) {
+	t.Parallel()
+	p, k := clusterPlace(t)
+	ns := "engine-killed"
+	run := p.child("dev", []string{"a", "b"}, "1", "")
+	run.Kubeconfig, run.Namespace = k.Admin.Content, ns
+	gone := run
+	gone.Names = nil
+	seed := rand.Uint64()
+	random := rand.New(rand.NewPCG(seed, 0))
+	for round := range 16 {
+		what := run
+		if round%4 == 3 {
+			what = gone
+		}
+		what.Content = strconv.Itoa(round)
+		cmd := what.start(t)
+		time.Sleep(time.Duration(100+random.IntN(900)) * time.Millisecond)
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
+	program := objects(k.Admin.Content, ns, 2, "1")
+	up(t, p, "dev", program, engine.RunOptions{Refresh: true})
+	res := up(t, p, "dev", program, engine.RunOptions{Refresh: true})
+	if diff := cmp.Diff(map[string]int{engine.Unchanged: 15}, res.Changes); diff != "" {
+		t.Errorf("seed %d: after the kills (-want +got):\n%s", seed, diff)
+	}
+	for _, kind := range []string{"configmap", "secret", "service", "serviceaccount", "deployment", "resourcequota"} {
+		names := k.Admin.Kubectl(t, "get", kind, "-n", ns, "-o", `jsonpath={range .items[?(@.metadata.annotations.plattr\.dev/owner)]}{.metadata.name} {end}`)
+		if names != "web0 web1 " {
+			t.Errorf("seed %d: %s = %q", seed, kind, names)
+		}
+	}
+	for range 3 {
+		cmd := gone.start(t)
+		time.Sleep(time.Duration(100+random.IntN(500)) * time.Millisecond)
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
+	if _, err := p.Destroy(t.Context(), "dev", engine.RunOptions{Remove: true, Refresh: true}); err != nil {
+		t.Fatalf("seed %d: %v", seed, err)
+	}
+	if out := k.Admin.Kubectl(t, "get", "namespace", ns, "--ignore-not-found", "-o", "name"); out != "" {
+		t.Errorf("seed %d: left: %s", seed, out)
 	}
 }
 

@@ -41,6 +41,8 @@ func (j *job) diff(ctx context.Context, req plugin.DiffRequest) (plugin.DiffResu
 	manager := j.manager(req.OldOutputs, req.NewInputs)
 	then, err := j.dryRun(ctx, t, j.body(t, news, string(state.GetUID())), manager, state.GetResourceVersion())
 	switch {
+	case err == nil && then.GetDeletionTimestamp() != nil:
+		return outcome(append(guess, change{path: path{"metadata", "deletionTimestamp"}, had: true}))
 	case err == nil:
 		live := state
 		if then.GetResourceVersion() != state.GetResourceVersion() {
@@ -51,7 +53,7 @@ func (j *job) diff(ctx context.Context, req plugin.DiffRequest) (plugin.DiffResu
 				return outcome([]change{{path: path{"metadata", "uid"}, had: true}})
 			}
 		}
-		return outcome(actual(live.Object, then.Object, olds, news))
+		return outcome(actual(live.Object, then.Object, olds, news, ownedBy(live, manager)))
 	case isIdentity(err), apierrors.IsNotFound(err):
 		return outcome(append(guess, change{path: path{"metadata", "uid"}, had: true, has: true}))
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err) && !noDryRun(err), isRefused(err):

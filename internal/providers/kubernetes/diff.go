@@ -27,16 +27,18 @@ func merged(inputs map[string]any) map[string]any {
 }
 
 // actual are the differences that an apply makes, of which a person wants to know: those at fields that the program has,
-// or had. Only if there is none of these, the others: what an earlier apply has left, or the owner's mark.
-func actual(live, then, olds, news map[string]any) []change {
+// or had. Only if there is none of these, the others that are ours: what an earlier apply has left, or the owner's mark.
+// What a webhook adds each time anew is neither.
+func actual(live, then, olds, news map[string]any, ours owned) []change {
 	olds, news = merged(olds), merged(news)
 	var own, other []change
 	for _, c := range program(differences(live, then)) {
 		_, isNew := at(news, c.path)
 		_, isOld := at(olds, c.path)
-		if isNew || isOld {
+		switch {
+		case isNew || isOld:
 			own = append(own, c)
-		} else {
+		case c.had && ours.has(live, c.path), annotation(live, markKey) == "" && c.path.under("metadata", "annotations"):
 			other = append(other, c)
 		}
 	}

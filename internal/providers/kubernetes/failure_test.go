@@ -154,11 +154,13 @@ func TestTerminating(t *testing.T) {
 		"finalizers": l{"example.com/hold"}, "annotations": m{timeoutAnnotation: "1"},
 	})})
 	wantErr(t, held.Delete(), "ConfigMap "+name+"/held is still there 1s after its deletion: it waits for the finalizers example.com/hold")
-	if held.Refresh() {
-		t.Error("what is being deleted counts as gone")
+	res, err := p.Read(t.Context(), plugin.ReadRequest{URN: held.URN, ID: held.ID, Inputs: held.Inputs, State: held.Outputs})
+	wantErr(t, err, "ConfigMap "+name+"/held is being deleted: it waits for the finalizers example.com/hold")
+	if res.Status != resource.StatusPartialFailure || res.Outputs == nil {
+		t.Errorf("what is being deleted is not gone yet: %v", res)
 	}
 	wantErr(t, ns.Delete(), "Namespace "+name+" is still there 2s after its deletion: ")
-	_, err := p.Create(t, configMapToken, m{"metadata": named(name, "late")})
+	_, err = p.Create(t, configMapToken, m{"metadata": named(name, "late")})
 	wantErr(t, err, "ConfigMap "+name+"/late: namespace "+name+" is being deleted: wait until it is gone, then run again")
 	done := start(t, p, "kubernetes:core/v1:Namespace", in) // the next run makes it again
 	time.Sleep(300 * time.Millisecond)

@@ -198,6 +198,9 @@ func TestLives(t *testing.T) {
 			if !tc.cluster {
 				meta["namespace"] = ns
 			}
+			if name == "Namespace" {
+				meta["annotations"] = m{} // else its deletion is not waited for
+			}
 			in := with(tc.inputs, m{"metadata": meta})
 			r := p.MustCreate(t, tc.token, in)
 			uid := stateUID(r.Outputs)

@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/diag"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -35,7 +36,7 @@ func (j *job) update(ctx context.Context, req plugin.UpdateRequest) (*unstructur
 	if uid != "" {
 		now, err = j.apply(ctx, t, j.body(t, inputs, uid), how{manager: manager, force: force})
 	}
-	if uid == "" || isIdentity(err) {
+	if uid == "" || isIdentity(err) || err == nil && now.GetDeletionTimestamp() != nil {
 		now, err = j.make(ctx, t, inputs, manager, uid)
 	}
 	if err != nil {
@@ -115,7 +116,7 @@ func (j *job) read(ctx context.Context, req plugin.ReadRequest) (res plugin.Read
 		return plugin.ReadResult{}, nil, j.explain(t, err)
 	}
 	uid := text(state, "metadata", "uid")
-	if live == nil || !imported && (live.GetDeletionTimestamp() != nil || !owns(live, j.op.Owner, uid)) {
+	if live == nil || !imported && !owns(live, j.op.Owner, uid) {
 		return plugin.ReadResult{}, nil, nil
 	}
 	manager := j.manager(req.State, req.Inputs)
@@ -134,7 +135,11 @@ func (j *job) read(ctx context.Context, req plugin.ReadRequest) (res plugin.Read
 	if req.ID == "" {
 		res.ID = objectID(live)
 	}
-	if !imported && !says(olds, skipAwaitAnnotation) {
+	switch {
+	case imported:
+	case live.GetDeletionTimestamp() != nil: // a run waits until it is gone, and makes it again if the program wants it
+		unready = fmt.Errorf("%s is being deleted: %s", t, holds(live))
+	case !says(olds, skipAwaitAnnotation):
 		if v := inspect(live); !v.ready && v.waits != "" {
 			unready = errors.New(v.waits)
 		}
