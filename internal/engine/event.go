@@ -146,7 +146,7 @@ func (t *translator) done(m apitype.StepEventMetadata) {
 }
 
 func (t *translator) diagnostic(d *apitype.DiagnosticEvent) {
-	text := strings.TrimSpace(colors.Never.Colorize(d.Message))
+	text := reasons(strings.TrimSpace(colors.Never.Colorize(d.Message)))
 	severity := strings.TrimSuffix(d.Severity, "#err")
 	if text == "" {
 		return
@@ -160,6 +160,15 @@ func (t *translator) diagnostic(d *apitype.DiagnosticEvent) {
 	ev := Event{Kind: Message, URN: d.URN, Severity: severity, Message: text}
 	ev.Type, ev.Name = split(d.URN)
 	t.send(ev)
+}
+
+// reasons takes the list apart that Pulumi makes of why a resource was made and does not work.
+func reasons(text string) string {
+	head, list, found := strings.Cut(text, " occurred:\n\t* ")
+	if !found || !strings.HasSuffix(head, " error") && !strings.HasSuffix(head, " errors") {
+		return text
+	}
+	return strings.ReplaceAll(list, "\n\t* ", "\n")
 }
 
 func (t *translator) lastError(urn string) string {

@@ -35,6 +35,9 @@ type childRun struct {
 	Content      string
 	Slow         string
 	Lag          string // of the first create
+
+	// Kubeconfig and Namespace make it a run of objects in a cluster.
+	Kubeconfig, Namespace string
 }
 
 func TestMain(m *testing.M) {
@@ -54,10 +57,14 @@ func TestMain(m *testing.M) {
 
 func (c childRun) run(ctx context.Context) error {
 	linked := ""
-	e, err := engine.New(engine.Options{
+	o := engine.Options{
 		Project: "shop", StateURL: engine.FileURL(c.State), Owner: "child", Pulumi: &linked,
 		Providers: map[string]func() plugin.Provider{enginetest.Package: enginetest.New(c.Files)},
-	})
+	}
+	if c.Kubeconfig != "" {
+		o.Providers = nil
+	}
+	e, err := engine.New(o)
 	if err != nil {
 		return err
 	}
@@ -73,6 +80,9 @@ func (c childRun) run(ctx context.Context) error {
 }
 
 func (c childRun) program() pulumi.RunFunc {
+	if c.Kubeconfig != "" {
+		return objects(c.Kubeconfig, c.Namespace, len(c.Names), c.Content)
+	}
 	return func(ctx *pulumi.Context) error {
 		var last pulumi.Resource
 		for i, name := range c.Names {

@@ -67,14 +67,7 @@ func newRedis(ctx context.Context) (*RedisServer, error) {
 	}
 	r.title, r.dir = "Redis", dir
 	r.how = javaserver.Process{Path: program.Bin, Args: []string{filepath.Join(dir, "redis.conf")}, Dir: dir}
-	r.ready = func(ctx context.Context) error {
-		var d net.Dialer
-		c, err := d.DialContext(ctx, "tcp", net.JoinHostPort(r.Host, strconv.Itoa(port)))
-		if err == nil {
-			_ = c.Close()
-		}
-		return err
-	}
+	r.ready = dial(net.JoinHostPort(r.Host, strconv.Itoa(port)))
 	return r, r.Start(ctx)
 }
 

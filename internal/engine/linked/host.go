@@ -67,8 +67,18 @@ func (h *host) Provider(descriptor workspace.PackageDescriptor) (plugin.Provider
 	return h.start(factory), nil
 }
 
+// talker is a provider that says what it waits for.
+type talker interface {
+	LogTo(log func(severity diag.Severity, urn resource.URN, message string))
+}
+
 func (h *host) start(factory func() plugin.Provider) plugin.Provider {
 	p := factory()
+	if t, ok := p.(talker); ok {
+		t.LogTo(func(sev diag.Severity, urn resource.URN, message string) {
+			h.log(sev, urn, message, 0, sev == diag.Info)
+		})
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.running[p] = struct{}{}

@@ -55,11 +55,19 @@ func (u *update) create(ctx context.Context, h *host, res *resource.State) error
 		return err
 	}
 	defer func() { _ = h.CloseProvider(provider) }()
+	timeout := res.CustomTimeouts.Create
+	if u.req.Kind == apitype.DestroyUpdate {
+		timeout = 1 // what is deleted next need not work
+	}
 	made, err := provider.Create(ctx, plugin.CreateRequest{
-		URN: res.URN, Name: res.URN.Name(), Type: res.Type, Properties: res.Inputs, Timeout: res.CustomTimeouts.Create,
+		URN: res.URN, Name: res.URN.Name(), Type: res.Type, Properties: res.Inputs, Timeout: timeout,
 	})
+	var broken *plugin.InitError
+	if errors.As(err, &broken) && made.Status == resource.StatusPartialFailure {
+		res.InitErrors, err = broken.Reasons, nil // it is there, and waited for again
+	}
 	if err != nil {
-		return err //nolint:wrapcheck // the provider's own message; the caller says the rest
+		return err
 	}
 	if made.ID == "" {
 		return errors.New("provider did not return an ID")

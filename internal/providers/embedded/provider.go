@@ -12,12 +12,9 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/blang/semver"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 )
 
 // ErrGone is what a Read returns for a resource that does not exist (any more).
@@ -51,8 +48,9 @@ type Op struct {
 
 // New returns the provider. Each call makes one instance, which is configured on its own.
 func New[Config, Client any](spec Spec[Config, Client]) plugin.Provider {
-	p := &provider[Config, Client]{spec: spec, resources: map[tokens.Type]Served[Client]{}}
-	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p := &provider[Config, Client]{
+		Frame: NewFrame(spec.Package, spec.Version), spec: spec, resources: map[tokens.Type]Served[Client]{},
+	}
 	for _, r := range spec.Resources {
 		served := r.Serve()
 		p.resources[tokens.Type(served.token)] = served
@@ -61,23 +59,18 @@ func New[Config, Client any](spec Spec[Config, Client]) plugin.Provider {
 }
 
 type provider[Config, Client any] struct {
-	plugin.UnimplementedProvider
+	*Frame
 
 	spec      Spec[Config, Client]
 	resources map[tokens.Type]Served[Client]
-
-	ctx    context.Context //nolint:containedctx // the provider's own life, ended by SignalCancellation and Close
-	cancel context.CancelFunc
 
 	mu         sync.Mutex
 	client     Client
 	configured bool
 }
 
-func (p *provider[Config, Client]) Pkg() tokens.Package { return tokens.Package(p.spec.Package) }
-
 func (p *provider[Config, Client]) Close() error {
-	p.cancel()
+	p.Cancel()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.configured && p.spec.Close != nil {
@@ -87,56 +80,11 @@ func (p *provider[Config, Client]) Close() error {
 	return nil
 }
 
-func (p *provider[Config, Client]) SignalCancellation(context.Context) error {
-	p.cancel()
-	return nil
-}
-
-func (p *provider[Config, Client]) Handshake(
-	context.Context, plugin.ProviderHandshakeRequest,
-) (*plugin.ProviderHandshakeResponse, error) {
-	return &plugin.ProviderHandshakeResponse{AcceptSecrets: true}, nil
-}
-
-func (p *provider[Config, Client]) GetPluginInfo(context.Context) (workspace.PluginInfo, error) {
-	v, err := semver.Parse(p.spec.Version)
-	if err != nil {
-		return workspace.PluginInfo{}, fmt.Errorf("version of provider %s: %w", p.spec.Package, err)
-	}
-	return workspace.PluginInfo{Name: p.spec.Package, Kind: apitype.ResourcePlugin, Version: &v}, nil
-}
-
-func (p *provider[Config, Client]) GetSchema(
-	context.Context, plugin.GetSchemaRequest,
-) (plugin.GetSchemaResponse, error) {
-	return plugin.GetSchemaResponse{Schema: fmt.Appendf(nil, `{"name":%q,"version":%q}`, p.spec.Package, p.spec.Version)}, nil
-}
-
-func (p *provider[Config, Client]) GetMapping(
-	context.Context, plugin.GetMappingRequest,
-) (plugin.GetMappingResponse, error) {
-	return plugin.GetMappingResponse{}, nil
-}
-
-func (p *provider[Config, Client]) GetMappings(
-	context.Context, plugin.GetMappingsRequest,
-) (plugin.GetMappingsResponse, error) {
-	return plugin.GetMappingsResponse{}, nil
-}
-
 func (p *provider[Config, Client]) CheckConfig(
 	_ context.Context, req plugin.CheckConfigRequest,
 ) (plugin.CheckConfigResponse, error) {
 	res := plugin.CheckConfigResponse{Properties: req.News}
-	for _, key := range unknownKeys[Config](req.News) {
-		res.Failures = append(res.Failures, p.unsupported(key))
-	}
-	if len(res.Failures) > 0 || req.News.ContainsUnknowns() {
-		return res, nil
-	}
-	if _, err := decode[Config](jsonStrings[Config](req.News)); err != nil {
-		res.Failures = append(res.Failures, plugin.CheckFailure{Reason: err.Error()})
-	}
+	_, res.Failures = DecodeConfig[Config](p.Frame, req.News)
 	return res, nil
 }
 
@@ -175,7 +123,7 @@ func (p *provider[Config, Client]) Check(
 	}
 	var failures []plugin.CheckFailure
 	for _, key := range r.unknownInputs(req.News) {
-		failures = append(failures, p.unsupported(key))
+		failures = append(failures, p.Unsupported(key))
 	}
 	if len(failures) > 0 {
 		return plugin.CheckResponse{Properties: req.News, Failures: failures}, nil
@@ -210,9 +158,9 @@ func (p *provider[Config, Client]) Create(
 		return failed, err
 	}
 	defer done()
-	id, state, err := r.create(ctx, client, op(req.URN), req.Properties)
+	id, state, err := r.create(ctx, client, NewOp(req.URN), req.Properties)
 	if err != nil {
-		return failed, p.explain(ctx, err)
+		return failed, p.Explain(ctx, err)
 	}
 	p.withID(state, resource.ID(id))
 	return plugin.CreateResponse{ID: resource.ID(id), Properties: state, Status: resource.StatusOK}, nil
@@ -229,12 +177,12 @@ func (p *provider[Config, Client]) Read(ctx context.Context, req plugin.ReadRequ
 		return failed, err
 	}
 	defer done()
-	res, err := r.read(ctx, client, op(req.URN), req)
+	res, err := r.read(ctx, client, NewOp(req.URN), req)
 	if errors.Is(err, ErrGone) {
 		return plugin.ReadResponse{Status: resource.StatusOK}, nil
 	}
 	if err != nil {
-		return failed, p.explain(ctx, err)
+		return failed, p.Explain(ctx, err)
 	}
 	p.withID(res.Outputs, res.ID)
 	return plugin.ReadResponse{ReadResult: res, Status: resource.StatusOK}, nil
@@ -256,9 +204,9 @@ func (p *provider[Config, Client]) Update(
 		return failed, err
 	}
 	defer done()
-	state, err := r.update(ctx, client, op(req.URN), req)
+	state, err := r.update(ctx, client, NewOp(req.URN), req)
 	if err != nil {
-		return failed, p.explain(ctx, err)
+		return failed, p.Explain(ctx, err)
 	}
 	p.withID(state, req.ID)
 	return plugin.UpdateResponse{Properties: state, Status: resource.StatusOK}, nil
@@ -277,8 +225,8 @@ func (p *provider[Config, Client]) Delete(
 		return failed, err
 	}
 	defer done()
-	if err := r.remove(ctx, client, op(req.URN), req); err != nil && !errors.Is(err, ErrGone) {
-		return failed, p.explain(ctx, err)
+	if err := r.remove(ctx, client, NewOp(req.URN), req); err != nil && !errors.Is(err, ErrGone) {
+		return failed, p.Explain(ctx, err)
 	}
 	return plugin.DeleteResponse{Status: resource.StatusOK}, nil
 }
@@ -298,17 +246,8 @@ func (p *provider[Config, Client]) begin(ctx context.Context) (context.Context, 
 	if !configured {
 		return ctx, client, nil, fmt.Errorf("provider %s is not configured", p.spec.Package)
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(p.ctx, cancel)
-	return ctx, client, func() { stop(); cancel() }, nil
-}
-
-// explain says that an operation was cancelled instead of quoting what the client made of it.
-func (p *provider[Config, Client]) explain(ctx context.Context, err error) error {
-	if p.ctx.Err() != nil || ctx.Err() != nil {
-		return context.Canceled
-	}
-	return err
+	ctx, done := p.Begin(ctx)
+	return ctx, client, done, nil
 }
 
 func (p *provider[Config, Client]) resource(token tokens.Type) (Served[Client], error) {
@@ -317,15 +256,4 @@ func (p *provider[Config, Client]) resource(token tokens.Type) (Served[Client], 
 		return Served[Client]{}, fmt.Errorf("the embedded %s provider does not serve %s", p.spec.Package, token)
 	}
 	return r, nil
-}
-
-func (p *provider[Config, Client]) unsupported(key string) plugin.CheckFailure {
-	return plugin.CheckFailure{
-		Property: resource.PropertyKey(key),
-		Reason:   fmt.Sprintf("input %q is not supported by the embedded %s provider", key, p.spec.Package),
-	}
-}
-
-func op(urn resource.URN) Op {
-	return Op{URN: urn, Owner: string(urn.Project()) + "/" + string(urn.Stack().Name())}
 }
