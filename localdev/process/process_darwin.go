@@ -39,3 +39,6 @@ func Memory(int) int64 { return 0 }
 
 // Foreign cannot be told on this system.
 func Foreign(int, int) bool { return false }
+
+// Listens cannot be told on this system.
+func Listens(int, int) bool { return true }

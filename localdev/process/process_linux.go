@@ -112,25 +112,45 @@ const tcpListen = "0A"
 // nothing.
 func Foreign(pid, port int) bool {
 	sockets := listeners(port)
-	if len(sockets) == 0 {
-		return false // also where nobody can tell
-	}
+	return len(sockets) > 0 && !holds(pid, sockets)
+}
+
+// Listens tells whether a process, and not another one, listens on a TCP port on which somebody does. It is true where
+// nobody can tell.
+func Listens(pid, port int) bool {
+	return holds(pid, listeners(port))
+}
+
+// holds tells whether a process has one of the sockets; true where nobody can tell.
+func holds(pid int, sockets map[string]bool) bool {
 	dir := fmt.Sprintf("/proc/%d/fd", pid)
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrPermission) {
-		return false // nobody can tell
+		return true
 	}
 	for _, e := range entries {
 		if target, err := os.Readlink(dir + "/" + e.Name()); err == nil && sockets[target] {
-			return false
+			return true
 		}
 	}
-	return true
+	return false
 }
+
+// looks is how often the tables of sockets are read before nobody is believed to listen: the kernel gives them out in pieces
+// of a page, and a piece may miss a socket when others come and go between two reads.
+const looks = 4
 
 // listeners are the sockets that listen on a TCP port, as links to them in /proc/PID/fd read.
 func listeners(port int) map[string]bool {
 	sockets := map[string]bool{}
+	for i := 0; i < looks && len(sockets) == 0; i++ {
+		look(port, sockets)
+	}
+	return sockets
+}
+
+// look reads the tables once.
+func look(port int, sockets map[string]bool) {
 	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
 		raw, err := os.ReadFile(table)
 		if err != nil {
@@ -147,5 +167,4 @@ func listeners(port int) map[string]bool {
 			}
 		}
 	}
-	return sockets
 }

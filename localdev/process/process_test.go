@@ -79,15 +79,15 @@ func TestForeign(t *testing.T) {
 		_ = sleeper.Process.Kill()
 		_ = sleeper.Wait()
 	})
-	if Foreign(os.Getpid(), port) || !Foreign(sleeper.Process.Pid, port) {
+	if Foreign(os.Getpid(), port) || !Foreign(sleeper.Process.Pid, port) || !Listens(os.Getpid(), port) || Listens(sleeper.Process.Pid, port) {
 		t.Error("it does not tell who listens")
 	}
 	ended := exec.Command("true")
-	if err := ended.Run(); err != nil || !Foreign(ended.Process.Pid, port) {
+	if err := ended.Run(); err != nil || !Foreign(ended.Process.Pid, port) || Listens(ended.Process.Pid, port) {
 		t.Error("one that has ended is said to listen")
 	}
 	_ = l.Close()
-	if Foreign(sleeper.Process.Pid, port) {
+	if Foreign(sleeper.Process.Pid, port) || Listens(os.Getpid(), port) {
 		t.Error("nobody listens, and yet another process does")
 	}
 }

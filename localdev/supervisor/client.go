@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"plattr.dev/plattr/internal/lostconn"
 	"plattr.dev/plattr/localdev/process"
 	"plattr.dev/plattr/localdev/services"
 	"plattr.dev/plattr/localdev/state"
@@ -309,10 +310,5 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 
 // isGone tells the errors of a socket that nobody serves, or nobody any more: a supervisor was killed meanwhile.
 func isGone(err error) bool {
-	for _, e := range []error{syscall.ENOENT, syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.EPIPE, io.EOF, io.ErrUnexpectedEOF} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
+	return lostconn.Is(err) || errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ECONNREFUSED)
 }

@@ -110,7 +110,7 @@ func newMachine(t *testing.T) *machine {
 
 func (m *machine) spec(kind services.Kind, name, mode string) services.Spec {
 	return services.Spec{
-		Name: name, Kind: kind, Version: "1", Ports: map[ports.Use]int{ports.S3: 1},
+		Name: name, Kind: kind, Version: "1", // a fake listens nowhere
 		Settings: map[string]string{"dir": m.traces, "mode": mode},
 	}
 }

@@ -299,7 +299,7 @@ func (u *unit) untilReady(p *proc) error {
 		if settled {
 			err = u.probe(u.ctx)
 		}
-		if port := u.spec.Ports[u.def.Main]; err == nil && process.Foreign(p.id.PID, port) {
+		if port := u.spec.Ports[u.def.Main]; err == nil && port != 0 && !process.Listens(p.id.PID, port) {
 			err = fmt.Errorf("another process listens on port %d", port) // this one ends when it gets there
 		}
 		if err == nil {

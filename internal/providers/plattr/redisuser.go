@@ -13,6 +13,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"plattr.dev/plattr/internal/lostconn"
 	"plattr.dev/plattr/internal/providers/embedded"
 	"plattr.dev/plattr/internal/providers/plattr/redisclient"
 )
@@ -118,9 +119,10 @@ func (c client) onRedis(ctx context.Context, f func(ctx context.Context, r *redi
 	}, isRedisStarting)
 }
 
+// isRedisStarting tells the errors that pass by themselves. Everything that is asked here may be asked twice.
 func isRedisStarting(err error) bool {
 	var dial *net.OpError
-	return errors.As(err, &dial) && dial.Op == "dial" || redis.HasErrorPrefix(err, "LOADING")
+	return errors.As(err, &dial) && dial.Op == "dial" || lostconn.Is(err) || redis.HasErrorPrefix(err, "LOADING")
 }
 
 func redisHash(password string) string {

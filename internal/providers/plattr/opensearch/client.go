@@ -14,6 +14,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"plattr.dev/plattr/internal/lostconn"
 )
 
 // Client speaks to one server (https://docs.opensearch.org/latest/api-reference/).
@@ -68,11 +70,11 @@ func ignoreNotFound(err error) error {
 	return err
 }
 
-// IsStarting tells the errors of a server that does not answer yet.
+// IsStarting tells the errors of a server that does not answer yet, or went away while it was asked.
 func IsStarting(err error) bool {
 	var dial *net.OpError
 	var e *Error
-	return errors.As(err, &dial) && dial.Op == "dial" || errors.As(err, &e) && e.Status == http.StatusServiceUnavailable
+	return errors.As(err, &dial) && dial.Op == "dial" || lostconn.Is(err) || errors.As(err, &e) && e.Status == http.StatusServiceUnavailable
 }
 
 // Call sends a request and reads the answer into out, where that is not nil.

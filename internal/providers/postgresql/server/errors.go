@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"strings"
 	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"plattr.dev/plattr/internal/lostconn"
 )
 
 // ConnectError says that no connection could be made, or that one was lost: it names the server and the reason in one
@@ -88,9 +89,7 @@ func isLost(err error) bool {
 	case codeAdminShutdown, codeDatabaseDropped, codeCrashShutdown:
 		return true
 	}
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
-		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
-		err != nil && strings.Contains(err.Error(), "conn closed")
+	return lostconn.Is(err) || err != nil && strings.Contains(err.Error(), "conn closed")
 }
 
 // explain gives an error of the driver its one-line form.
