@@ -21,10 +21,12 @@ nodes:
     extraPortMappings: [{containerPort: 80, hostPort: 0, listenAddress: 127.0.0.1}]
 YAML
   docker network connect kind "$registry" 2>/dev/null || true # it is connected already
-  "$(dirname "$(tool kubernetes)")/kubectl" --kubeconfig "$kubeconfig" -n kube-system wait --timeout=2m \
-    --for=condition=Available deployment/coredns deployment/metrics-server apiservice/v1beta1.metrics.k8s.io >&2
+  kubectl rollout status daemonset/kube-network-policies --timeout=2m
+  kubectl wait --for=condition=Available --timeout=2m deployment/coredns apiservice/v1beta1.metrics.k8s.io
   docker port "$name-control-plane" 80/tcp
 }
+
+kubectl() { "$(dirname "$(tool kubernetes)")/kubectl" --kubeconfig "$kubeconfig" -n kube-system "$@" >&2; }
 
 # start_registry starts the registry; what was pushed to it stays in the cache.
 start_registry() {
@@ -51,6 +53,6 @@ down() {
 name=$2 kubeconfig=${3:-}
 case $name in "$prefix"*) ;; *) die "a cluster's name begins with $prefix" ;; esac
 case $1 in
-up | down) locked "$1" ;;
+up | down) locked cluster "$1" ;;
 *) die "usage: cluster.sh up NAME KUBECONFIG | down NAME" ;;
 esac

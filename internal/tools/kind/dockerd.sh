@@ -72,6 +72,6 @@ put_back() {
 }
 
 case ${1:-} in
-start | stop) locked "$1" ;;
+start | stop) locked cluster "$1" ;;
 *) die "usage: dockerd.sh start|stop" ;;
 esac

@@ -58,8 +58,14 @@ image() {
   while [ "$1" != -- ]; do layers+=(-f "$1"); shift; done
   shift
   tar -C "$root" -c . | gzip -1 >"$root.tar.gz"
-  "$crane" append "${layers[@]}" -f "$root.tar.gz" --oci-empty-base -t "$registry/$name" >/dev/null
-  "$crane" mutate "$registry/$name" --set-platform linux/amd64 "$@" -t "$registry/$name" >/dev/null
+  quietly "$crane" append "${layers[@]}" -f "$root.tar.gz" --oci-empty-base -t "$registry/$name"
+  quietly "$crane" mutate "$registry/$name" --set-platform linux/amd64 "$@" -t "$registry/$name"
+}
+
+# quietly COMMAND...: what it says is of interest only if it fails.
+quietly() {
+  local said
+  said=$("$@" 2>&1) || { say "$said"; return 1; }
 }
 
 postgres() {
@@ -141,10 +147,10 @@ push() {
     "$3" "$name"
     mkdir -p "$cache/images"
     rm -rf "$cache/images/${name/:/-}"-*
-    "$crane" pull --format oci "$registry/$name" "$kept"
+    quietly "$crane" pull --format oci "$registry/$name" "$kept"
     rm -rf "$root" "$root.tar.gz"
   else
-    "$crane" push "$kept" "$registry/$name" >/dev/null
+    quietly "$crane" push "$kept" "$registry/$name"
   fi
 }
 
@@ -167,4 +173,4 @@ main() {
   for name; do one "$name"; done
 }
 
-locked main "$@"
+locked images main "$@"

@@ -13,11 +13,13 @@ use_docker() {
   docker version >/dev/null 2>&1 || export DOCKER_HOST="unix://$daemon/docker.sock"
 }
 
-# locked COMMAND...: one at a time on this machine, the scripts that it calls included.
+# locked NAME COMMAND...: one of the name at a time on this machine, the scripts that it calls included.
 locked() {
-  if [ -n "${PLATTR_KIND_LOCKED:-}" ]; then "$@"; return; fi
   mkdir -p "$cache"
-  exec 9>"$cache/lock"
+  lock=$cache/$1.lock
+  shift
+  if [ -n "${PLATTR_KIND_LOCKED:-}" ]; then "$@"; return; fi
+  exec 9>"$lock"
   flock 9
   export PLATTR_KIND_LOCKED=1
   "$@"

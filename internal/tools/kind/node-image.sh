@@ -79,7 +79,7 @@ layer() {
   (cd "$here" && go build -ldflags "-s -w" -o "$layer/pause" ./pause)
   install "$(tool local-path-provisioner)" "$layer/usr/local/bin/"
   install "$root/bin/busybox" "$layer/usr/bin/busybox"
-  for name in sh mkdir rm; do ln -s busybox "$layer/usr/bin/$name"; done # storage's helper pods run a script
+  for name in sh mkdir rm grep; do ln -s busybox "$layer/usr/bin/$name"; done # for storage's scripts, and a probe
   local xtables="usr/sbin/xtables-nft-multi usr/lib/x86_64-linux-gnu/xtables" libraries
   libraries=$(chroot "$root" sh -c "ldd $(echo $xtables)/libxt_statistic.so" |
     sed -n 's,.*[[:space:]]/\(lib[^ ]*\) (.*,\1,p' | sort -u)
@@ -127,6 +127,7 @@ build() {
   layer
   archive
   preload
+  docker images -q plattr-test/node | xargs -r docker rmi >/dev/null 2>&1 || true # earlier ones, if no cluster uses them
   tar -C "$root" -c . | docker import -c 'ENTRYPOINT ["/usr/local/bin/entrypoint","/sbin/init"]' -c 'ENV container=docker' - "$image" >&2
 }
 
@@ -142,4 +143,4 @@ main() {
   echo "$image"
 }
 
-locked main
+locked cluster main
