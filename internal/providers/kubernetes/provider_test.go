@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -145,4 +146,36 @@ func TestGoneMeanwhile(t *testing.T) {
 		t.Error("it is the old one")
 	}
 	same(t, p, r, in)
+}
+
+// TestNoClusterYet holds that a preview whose cluster is made in the same run asks nobody, and fails at nothing.
+func TestNoClusterYet(t *testing.T) {
+	t.Parallel()
+	p := NewClusters().New()
+	config := resource.PropertyMap{"kubeconfig": resource.MakeComputed(resource.NewStringProperty(""))}
+	if _, err := p.Configure(t.Context(), plugin.ConfigureRequest{Inputs: config}); err != nil {
+		t.Fatal(err)
+	}
+	urn := resource.NewURN("dev", "plattr", "", "kubernetes:example.com/v1:Widget", "test")
+	in := resource.NewPropertyMapFromMap(m{"metadata": m{"name": "x"}})
+	checked, err := p.Check(t.Context(), plugin.CheckRequest{URN: urn, News: in})
+	if err != nil || len(checked.Failures) > 0 {
+		t.Fatalf("%v, %v", checked.Failures, err)
+	}
+	made, err := p.Create(t.Context(), plugin.CreateRequest{URN: urn, Properties: checked.Properties, Preview: true})
+	if err != nil || !made.Properties["status"].IsComputed() {
+		t.Errorf("%v, %v", made, err)
+	}
+	if _, err := p.Update(t.Context(), plugin.UpdateRequest{URN: urn, NewInputs: checked.Properties, Preview: true}); err != nil {
+		t.Error(err)
+	}
+	if res, err := p.Read(t.Context(), plugin.ReadRequest{URN: urn, ID: "x", Inputs: in, State: in}); err != nil || len(res.Outputs) == 0 {
+		t.Errorf("%v, %v", res, err)
+	}
+	_, err = p.Diff(t.Context(), plugin.DiffRequest{URN: urn, NewInputs: checked.Properties})
+	if !errors.As(err, new(plugin.DiffUnavailableError)) {
+		t.Errorf("difference: %v", err)
+	}
+	_, err = p.Create(t.Context(), plugin.CreateRequest{URN: urn, Properties: checked.Properties})
+	wantErr(t, err, "provider kubernetes is not configured")
 }
