@@ -192,6 +192,45 @@ func TestKubernetesFailure(t *testing.T) {
 	}
 }
 
+// TestKubernetesReplace holds that what cannot be changed in place is deleted and made again under its name, and that a
+// new name is made before the old thing goes.
+func TestKubernetesReplace(t *testing.T) {
+	t.Parallel()
+	p, k := clusterPlace(t)
+	program := func(name, value string) pulumi.RunFunc {
+		return func(ctx *pulumi.Context) error {
+			provider, err := kubernetes.NewProvider(ctx, "cluster", &kubernetes.ProviderArgs{Kubeconfig: pulumi.String(k.Admin.Content)})
+			if err != nil {
+				return err
+			}
+			_, err = corev1.NewConfigMap(ctx, "settings", &corev1.ConfigMapArgs{
+				Metadata: &metav1.ObjectMetaArgs{Name: pulumi.String(name)}, Data: pulumi.StringMap{"a": pulumi.String(value)},
+			}, pulumi.Provider(provider))
+			return err
+		}
+	}
+	get := func(what string) string {
+		return k.Admin.Kubectl(t, "get", "configmap", "engine-replace", "engine-renamed", "--ignore-not-found", "-o", "jsonpath={.items[*]."+what+"}{."+what+"}")
+	}
+	up(t, p, "dev", program("engine-replace", "1"), engine.RunOptions{})
+	first := get("metadata.uid")
+	for _, step := range []struct{ name, value string }{{"engine-replace", "2"}, {"engine-renamed", "2"}} {
+		res := up(t, p, "dev", program(step.name, step.value), engine.RunOptions{Refresh: true})
+		if res.Changes[engine.Replaced] != 1 {
+			t.Errorf("changes = %v", res.Changes)
+		}
+		if get("metadata.name") != step.name || get("data.a") != step.value || get("metadata.uid") == first {
+			t.Errorf("%v: %s is %s", step, get("metadata.name"), get("data.a"))
+		}
+	}
+	if _, err := p.Destroy(t.Context(), "dev", engine.RunOptions{Remove: true}); err != nil {
+		t.Fatal(err)
+	}
+	if left := get("metadata.name"); left != "" {
+		t.Errorf("left: %s", left)
+	}
+}
+
 // TestKubernetesKilled kills runs at random moments, those that make and those that destroy. What comes after finishes
 // the job: nothing is doubled, and nothing is left.
 func TestKubernetesKilled(t *testing.T) {

@@ -71,6 +71,11 @@ func checkObject(o map[string]any, gvk schema.GroupVersionKind, owner string) []
 	if mark := annotation(o, markKey); mark != "" && mark != owner {
 		fail("metadata.annotations", "annotation %s is %q in the program, but this stack is %q", markKey, mark, owner)
 	}
+	if expr := annotation(o, waitForAnnotation); expr != "" {
+		if _, err := parseWaitFor(expr); err != nil {
+			fail("metadata.annotations", "annotation %s: %s", waitForAnnotation, err)
+		}
+	}
 	return failures
 }
 

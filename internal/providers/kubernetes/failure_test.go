@@ -116,6 +116,7 @@ func TestRefused(t *testing.T) {
 		"NoKind":      {"kubernetes:nowhere.example.com/v1:Widget", m{"metadata": named(ns, "x")}, "has no kind Widget in nowhere.example.com/v1: install its CustomResourceDefinition first"},
 		"Missing":     {configMapToken, m{"data": m{"a": "b"}}, "metadata.name is missing"},
 		"Generate":    {configMapToken, m{"metadata": m{"generateName": "x-"}}, "metadata.generateName cannot be used"},
+		"WaitFor":     {configMapToken, m{"metadata": m{"name": "x", "annotations": m{waitForAnnotation: "Ready"}}}, `annotation pulumi.com/waitFor: expected a "jsonpath=" or "condition=" prefix, got "Ready"`},
 		"Mark":        {configMapToken, m{"metadata": m{"name": "x", "annotations": m{markKey: "a/b"}}}, `annotation plattr.dev/owner is "a/b" in the program, but this stack is "plattr/refused"`},
 	}
 	for name, tc := range cases {

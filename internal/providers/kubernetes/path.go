@@ -114,6 +114,9 @@ func compare(out []change, p path, old, now any) []change {
 		for _, k := range slices.Sorted(maps.Keys(keys)) {
 			was, had := o[k]
 			is, has := n[k]
+			if had == has && reflect.DeepEqual(was, is) {
+				continue // most are, and need no path
+			}
 			out = both(out, p.with(k), was, had, is, has)
 		}
 		return out

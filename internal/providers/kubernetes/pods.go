@@ -253,8 +253,11 @@ func (w *workload) warning(ctx context.Context, uid, reason string) string {
 	}
 	newest, message := "", ""
 	for _, e := range events {
+		if said := text(e, "message"); strings.HasPrefix(said, "Back-off ") || strings.HasPrefix(said, "Error: ") {
+			continue // the pod's status says more
+		}
 		if at := max(text(e, "lastTimestamp"), text(e, "eventTime"), text(e, "metadata", "creationTimestamp")); at >= newest {
-			newest, message = at, text(e, "message")
+			newest, message = at, strings.TrimSpace(text(e, "message"))
 		}
 	}
 	return message

@@ -180,6 +180,9 @@ func (p *provider) failed(ctx context.Context, secrets []string, err error) erro
 }
 
 func (p *provider) Diff(ctx context.Context, req plugin.DiffRequest) (plugin.DiffResponse, error) {
+	if p.absent() {
+		return plugin.DiffResult{}, plugin.DiffUnavailable("the cluster is not known before the run, so the object is taken to change")
+	}
 	secrets := secretsIn(req.OldInputs, req.OldOutputs, req.NewInputs)
 	ctx, j, done, err := p.begin(ctx, req.URN, secrets)
 	if err != nil {
@@ -193,7 +196,7 @@ func (p *provider) Diff(ctx context.Context, req plugin.DiffRequest) (plugin.Dif
 func (p *provider) Create(ctx context.Context, req plugin.CreateRequest) (plugin.CreateResponse, error) {
 	res := plugin.CreateResponse{Status: resource.StatusUnknown}
 	if req.Preview && p.absent() {
-		return plugin.CreateResponse{Properties: req.Properties, Status: resource.StatusOK}, nil
+		return plugin.CreateResponse{Properties: preview(req.Properties), Status: resource.StatusOK}, nil
 	}
 	secrets := secretsIn(req.Properties)
 	ctx, j, done, err := p.begin(ctx, req.URN, secrets)
@@ -238,6 +241,11 @@ func (p *provider) Read(ctx context.Context, req plugin.ReadRequest) (plugin.Rea
 	if p.gone {
 		return plugin.ReadResponse{Status: resource.StatusOK}, nil
 	}
+	if p.absent() { // in a preview: nobody can be asked
+		return plugin.ReadResponse{
+			ReadResult: plugin.ReadResult{ID: req.ID, Inputs: req.Inputs, Outputs: req.State}, Status: resource.StatusOK,
+		}, nil
+	}
 	secrets := secretsIn(req.Inputs, req.State)
 	ctx, j, done, err := p.begin(ctx, req.URN, secrets)
 	if err != nil {
@@ -257,6 +265,9 @@ func (p *provider) Read(ctx context.Context, req plugin.ReadRequest) (plugin.Rea
 
 func (p *provider) Update(ctx context.Context, req plugin.UpdateRequest) (plugin.UpdateResponse, error) {
 	res := plugin.UpdateResponse{Status: resource.StatusUnknown}
+	if req.Preview && p.absent() {
+		return plugin.UpdateResponse{Properties: preview(req.NewInputs), Status: resource.StatusOK}, nil
+	}
 	secrets := secretsIn(req.NewInputs, req.OldOutputs)
 	ctx, j, done, err := p.begin(ctx, req.URN, secrets)
 	if err != nil {

@@ -57,7 +57,9 @@ func runNetworkPolicies(ctx context.Context) error {
 	all := informers.NewSharedInformerFactory(client, 0)
 	controller, err := networkpolicy.NewController(client, all.Networking().V1().NetworkPolicies(),
 		all.Core().V1().Namespaces(), all.Core().V1().Pods(), nil, nil, nil, nil,
-		networkpolicy.Config{NodeName: *node, QueueID: *queue, NetfilterBug1766Fix: true, NRIdisabled: true})
+		// Without NRI, version 0.8.0 dies of the first packet whose addresses are no pod's. Where the container runtime
+		// has none, it only says so.
+		networkpolicy.Config{NodeName: *node, QueueID: *queue, NetfilterBug1766Fix: true, NRIdisabled: false})
 	if err != nil {
 		return fmt.Errorf("make the controller: %w", err)
 	}

@@ -1,0 +1,104 @@
+package testutil
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// Registry is where Kind clusters find images, under the same name inside and outside of them.
+const Registry = "localhost:5050"
+
+// KindCluster is a real Kubernetes of one node, in a container: pods run, volumes are bound (class "standard"), network
+// policies refuse, and metrics arrive, so that autoscalers scale.
+type KindCluster struct {
+	// Name begins with "plattr-test-".
+	Name string
+	// Admin may do everything.
+	Admin Kubeconfig
+	// Ingress is host:port on loopback that leads to port 80 of the node (a hostPort).
+	Ingress string
+}
+
+// Kind makes a cluster of the test's own, with a registry at [Registry], in some twenty seconds; the first time ever it
+// builds the image of the node, in minutes. Tests that need a cluster are best the subtests of one. At the end of the test,
+// or of a test binary that is killed, the cluster goes, and with the last cluster the registry and a Docker daemon that was
+// started for it. Clusters that others made are left alone. See internal/tools/kind.
+//
+// It needs a Docker daemon, or to be root where dockerd is installed, and root to build the image.
+func Kind(t testing.TB) *KindCluster {
+	t.Helper()
+	Require(t, !testing.Short(), "a Kind cluster is not for short tests")
+	Require(t, runtime.GOOS == "linux" && runtime.GOARCH == "amd64", "the image of a Kind node is built for linux/amd64 only")
+	for _, program := range []string{"go", "docker", "flock"} {
+		_, err := exec.LookPath(program)
+		Require(t, err == nil, "a Kind cluster needs "+program+", which is not on PATH")
+	}
+	Require(t, os.Geteuid() == 0 || exec.CommandContext(t.Context(), "docker", "version").Run() == nil,
+		"no Docker daemon answers, and only root can start one")
+	Tool(t, "kubernetes") // here, where it skips with the reason
+	c := &KindCluster{Name: "plattr-test-" + random()[:8]}
+	c.Admin = Kubeconfig{Path: filepath.Join(t.TempDir(), "kubeconfig"), kubectl: filepath.Join(filepath.Dir(Tool(t, "kubernetes")), "kubectl")}
+	c.removeAtEnd(t)
+	out := kindScript(t, "cluster.sh", "up", c.Name, c.Admin.Path)
+	c.Ingress = strings.TrimSpace(out[strings.LastIndexByte(strings.TrimSpace(out), '\n')+1:])
+	raw, err := os.ReadFile(c.Admin.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Admin.Content = string(raw)
+	return c
+}
+
+// removeAtEnd starts the process that removes the cluster when its standard input ends: that is at the end of the test, or
+// when the test binary dies.
+func (c *KindCluster) removeAtEnd(t testing.TB) {
+	t.Helper()
+	cmd := exec.Command("sh", "-c", `read -r end; exec "$0" down "$1"`, kindPath("cluster.sh"), c.Name)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C reaches the tests first
+	var complaints bytes.Buffer
+	cmd.Stderr = &complaints
+	stdin, err := cmd.StdinPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatalf("prepare the end of the cluster: %v", err)
+	}
+	t.Cleanup(func() {
+		_ = stdin.Close()
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("remove the cluster %s: %v: %s", c.Name, err, &complaints)
+		}
+	})
+}
+
+// Images pushes images to [Registry], building those that are not in the cache: postgres, redis, postgrest, keycloak,
+// opensearch, plattr, board, guestbook. See internal/tools/kind/images.sh for their tags.
+func (c *KindCluster) Images(t testing.TB, names ...string) {
+	t.Helper()
+	kindScript(t, "images.sh", names...)
+}
+
+func kindScript(t testing.TB, script string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), kindPath(script), args...)
+	var complaints bytes.Buffer
+	cmd.Stderr = &complaints
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s: %v: %s", strings.Join(cmd.Args, " "), err, &complaints)
+	}
+	return string(out)
+}
+
+func kindPath(script string) string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(file), "..", "tools", "kind", script)
+}

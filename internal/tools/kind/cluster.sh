@@ -1,0 +1,58 @@
+#!/bin/sh
+# cluster.sh up NAME KUBECONFIG | down NAME: a Kind cluster with what images need.
+#
+# up starts a Docker daemon if none answers, a registry on localhost:5050, which means the same inside the cluster, and a
+# cluster NAME of one node, and writes KUBECONFIG. Port 80 of the node is a free port of the machine, printed at the end.
+# down removes that cluster, and with the last one the registry and a daemon that up started. Other clusters are left alone.
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+registry=plattr-registry prefix=plattr-test # of all clusters that are ours
+
+up() {
+  "$here/dockerd.sh" start
+  use_docker
+  image=$("$here/node-image.sh")
+  start_registry
+  "$(tool kind)" create cluster --quiet --name "$name" --image "$image" --kubeconfig "$kubeconfig" --wait 2m --config - <<YAML
+kind: Cluster
+apiVersion: kind.x-k8s.io/v1alpha4
+nodes:
+  - role: control-plane
+    extraPortMappings: [{containerPort: 80, hostPort: 0, listenAddress: 127.0.0.1}]
+YAML
+  docker network connect kind "$registry" 2>/dev/null || true # it is connected already
+  kubectl rollout status daemonset/kube-network-policies --timeout=2m
+  kubectl wait --for=condition=Available --timeout=2m deployment/coredns apiservice/v1beta1.metrics.k8s.io
+  docker port "$name-control-plane" 80/tcp
+}
+
+kubectl() { "$(dirname "$(tool kubernetes)")/kubectl" --kubeconfig "$kubeconfig" -n kube-system "$@" >&2; }
+
+# start_registry starts the registry; what was pushed to it stays in the cache.
+start_registry() {
+  crane=$(tool crane)
+  tag=plattr-test/registry:$(basename "$(dirname "$(dirname "$crane")")")
+  docker image inspect "$tag" >/dev/null 2>&1 ||
+    tar -C "$(dirname "$crane")" -c crane | docker import - "$tag" >/dev/null
+  [ -z "$(docker ps -q -f "name=^$registry\$")" ] || return 0
+  docker rm -f "$registry" >/dev/null 2>&1 || true
+  mkdir -p "$cache/registry"
+  docker run -d --name "$registry" -p 127.0.0.1:5050:5000 -v "$cache/registry:/data" "$tag" \
+    /crane registry serve --address :5000 --disk /data >/dev/null
+}
+
+down() {
+  use_docker
+  "$(tool kind)" delete cluster --quiet --name "$name" --kubeconfig /dev/null
+  "$(tool kind)" get clusters --quiet | grep -q "^$prefix" && return
+  docker rm -fv "$registry" >/dev/null 2>&1 || true
+  "$here/dockerd.sh" stop
+}
+
+[ $# -ge 2 ] || die "usage: cluster.sh up NAME KUBECONFIG | down NAME"
+name=$2 kubeconfig=${3:-}
+case $name in "$prefix"*) ;; *) die "a cluster's name begins with $prefix" ;; esac
+case $1 in
+up | down) locked cluster "$1" ;;
+*) die "usage: cluster.sh up NAME KUBECONFIG | down NAME" ;;
+esac
