@@ -112,8 +112,9 @@ opensearch() {
   install "$here/images/opensearch" "$root/usr/local/bin/opensearch-docker-entrypoint.sh"
   printf '%s\n' 'network.host: 0.0.0.0' 'cluster.routing.allocation.disk.threshold_enabled: false' \
     >"$root/usr/share/opensearch/config/opensearch.yml"
-  # Modules that this Java does not have, and laptops do without.
+  # As on laptops: without modules that this Java does not have; the agent's classes are wanted even where it does not run.
   sed -i '/incubator.vector/d; /-javaagent/d' "$root/usr/share/opensearch/config/jvm.options"
+  mv "$root"/usr/share/opensearch/agent/*.jar "$root/usr/share/opensearch/lib/"
   own usr/share/opensearch/data 1000
   own usr/share/opensearch 1000
   image "$1" "$(base)" "$(java)" -- --user 1000 --env OPENSEARCH_JAVA_HOME=/opt/java \
