@@ -80,10 +80,19 @@ func (c *KindCluster) removeAtEnd(t testing.TB) {
 }
 
 // Images pushes images to [Registry], building those that are not in the cache: postgres, redis, postgrest, keycloak,
-// opensearch, plattr, board, guestbook. See internal/tools/kind/images.sh for their tags.
+// opensearch, skipper, plattr, board, guestbook. See internal/tools/kind/images.sh for their tags.
 func (c *KindCluster) Images(t testing.TB, names ...string) {
 	t.Helper()
 	kindScript(t, "images.sh", names...)
+}
+
+// ServeIngresses starts an ingress controller at port 80 of the node, that is at [KindCluster.Ingress]: for Ingresses of any
+// class, without TLS.
+func (c *KindCluster) ServeIngresses(t testing.TB) {
+	t.Helper()
+	c.Images(t, "skipper")
+	c.Admin.Kubectl(t, "apply", "--server-side", "-f", kindPath("ingress.yaml"))
+	c.Admin.Kubectl(t, "rollout", "status", "deployment", "skipper", "-n", "ingress", "--timeout=2m")
 }
 
 func kindScript(t testing.TB, script string, args ...string) string {

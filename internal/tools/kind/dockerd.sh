@@ -58,7 +58,7 @@ stop() {
 
 # put_back restores what start noted, unless another daemon needs it.
 put_back() {
-  ! ps -C dockerd -o stat= | grep -qv '^Z' || return 0
+  ! pgrep -x -r D,R,S,I,T dockerd >/dev/null || return 0 # not a zombie
   ip link del docker0 2>/dev/null || true
   # others' rules stay as they are now
   forward=$(sed -n '/^\*filter/,/^COMMIT/s/^:FORWARD \([A-Z]*\).*/\1/p' "$daemon/iptables")

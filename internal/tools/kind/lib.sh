@@ -1,4 +1,5 @@
-# lib.sh: what the scripts of this folder share; they source it. shellcheck shell=sh
+# lib.sh: what the scripts of this folder share; they source it, with their folder in $here.
+# shellcheck shell=sh disable=SC2154
 set -eu
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/plattr/kind # kept between runs: images, Debian, the registry's blobs
 daemon=$cache/dockerd                             # a Docker of our own, if the machine has none
