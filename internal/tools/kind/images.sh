@@ -135,11 +135,12 @@ skipper() {
   image "$1" -- --user 1000 --entrypoint /skipper --exposed-ports 9090
 }
 
-# application NAME: as its Dockerfile has it, the program and certificates on nothing.
+# application NAME: as its Dockerfile has it, the program, its migrations and certificates on nothing.
 application() {
   local name=${1%:*}
   mkdir -p "$root/etc/ssl/certs"
   (cd "$top/testdata/apps/$name" && go build -trimpath -ldflags "-s -w" -o "$root/$name" .)
+  cp -r "$top/testdata/apps/$name/migrations" "$root/"
   tar -C "$root" -xzf "$(base)" ./etc/ssl/certs/ca-certificates.crt
   image "$1" -- --user 10001 --entrypoint "/$name" --exposed-ports 3000
 }
