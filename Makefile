@@ -8,15 +8,15 @@ N    ?= 50
 SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo check test lint unit generate verify platforms bench chaos setup clean
+.PHONY: help build demo check e2e test lint unit generate verify platforms bench chaos setup clean
 
 help: ## print this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z0-9]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 20
 
 build: ## build bin/plattr
 	go build -o $(BIN) ./cmd/plattr
 
-demo: ## from nothing to a running example application, with times and URLs
+demo: ## from nothing to running example applications, with times and URLs
 	@internal/tools/setup.sh demo
 	@internal/tools/demo.sh
 
@@ -42,6 +42,10 @@ verify: ## fail when generated files are not up to date
 
 platforms: ## type-check our packages for linux/arm64 and darwin/arm64, from source
 	go test -count=1 -run TestPlatforms ./internal/tools/platforms -platforms
+
+e2e: ## the tests on a Kind cluster; installs what they need (Docker's daemon, mmdebstrap)
+	@internal/tools/setup.sh e2e
+	PLATTR_TEST_REQUIRE=1 PLATTR_TEST_KIND=1 go test -count=1 -timeout 60m ./internal/testutil ./internal/providers/kubernetes ./internal/deploy -run 'TestKind|TestNode|TestStaging'
 
 bench: ## the figures of the README, each as a ratio against its alternative
 	PLATTR_TEST_REQUIRE=1 go test -p 1 -run '^$$' -bench . -benchtime 10x -timeout 60m ./...

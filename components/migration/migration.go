@@ -91,7 +91,7 @@ func (a *Args) Name() string { return a.App.Name + "-migrate-" + a.Release }
 func (a *Args) validate() error {
 	errs := []error{a.App.Validate()}
 	if a.Release == "" || a.Engine == "" || a.Schema == "" || a.PlattrImage == "" {
-		errs = append(errs, errors.New("Release, Engine, Schema and PlattrImage are required"))
+		errs = append(errs, errors.New("a release, an engine, a schema and the image of plattr are required"))
 	}
 	if !kube.HasDigest(a.Image) {
 		errs = append(errs, fmt.Errorf("image %q names no digest", a.Image))

@@ -5,6 +5,7 @@ package kube
 import (
 	"errors"
 	"fmt"
+	"maps"
 
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -72,9 +73,7 @@ func (a App) Object(name string, annotations ...pulumi.StringMap) *metav1.Object
 	m := &metav1.ObjectMetaArgs{Name: pulumi.String(name), Namespace: pulumi.String(a.Namespace), Labels: a.Labels()}
 	all := pulumi.StringMap{}
 	for _, some := range annotations {
-		for k, v := range some {
-			all[k] = v
-		}
+		maps.Copy(all, some)
 	}
 	if len(all) > 0 {
 		m.Annotations = all

@@ -110,7 +110,7 @@ func (k *Keys) announce(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("tell PostgREST of the keys: %w", err)
 	}
-	defer conn.Close(context.WithoutCancel(ctx))
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 	if _, err := conn.Exec(ctx, "select pg_notify($1, 'reload config')", k.Channel); err != nil {
 		return fmt.Errorf("tell PostgREST of the keys: %w", err)
 	}

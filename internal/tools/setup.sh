@@ -1,5 +1,5 @@
 #!/bin/sh
-# setup.sh demo|test: installs what is missing on this machine, saying what and why.
+# setup.sh demo|test|e2e: installs what is missing on this machine, saying what and why.
 #
 # It uses apt-get as root, asks for sudo where there is one, and otherwise prints exactly what to install.
 set -eu
@@ -22,9 +22,11 @@ if [ "$what" = test ]; then
   need python3 python3 "runs moto, for what the local S3 server cannot do"
   command -v chromium-browser >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 ||
     need chromium chromium "uses the example application as a person does"
+  python3 -c 'import venv, ensurepip' 2>/dev/null || { echo "  missing: python3 venv (keeps moto apart)"; missing="$missing python3-venv"; }
+fi
+if [ "$what" = e2e ]; then
   docker version >/dev/null 2>&1 || need dockerd docker.io "runs Kind clusters"
   need mmdebstrap mmdebstrap "builds the image of their nodes"
-  python3 -c 'import venv, ensurepip' 2>/dev/null || { echo "  missing: python3 venv (keeps moto apart)"; missing="$missing python3-venv"; }
 fi
 [ -n "$missing" ] || exit 0
 

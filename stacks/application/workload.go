@@ -206,6 +206,23 @@ func (p part) takes(v environ.Variable, secret bool) bool {
 	return v.Part == p.name && (secret && (v.Secret || !p.plain) || !secret && !v.Secret)
 }
 
+// of are the part's variables of a kind, of what the parts of the program gave out.
+func (p part) of(given pulumi.MapOutput, rest environ.REST, secret bool) pulumi.StringMapOutput {
+	return given.ApplyT(func(values map[string]any) (map[string]string, error) {
+		connections, err := ConnectionsOf(values)
+		if err != nil {
+			return nil, err
+		}
+		out := map[string]string{}
+		for _, v := range environ.Variables(connections, rest) {
+			if p.takes(v, secret) {
+				out[v.Name] = v.Value
+			}
+		}
+		return out, nil
+	}).(pulumi.StringMapOutput) //nolint:forcetypeassert // of a function that returns such
+}
+
 // settings are what the pods find in their environment, of what the parts of the program gave out.
 func (c Config) settings(outputs pulumi.Map) []settings.Part {
 	w := c.Workload
@@ -214,33 +231,14 @@ func (c Config) settings(outputs pulumi.Map) []settings.Part {
 		rest = environ.REST{URL: url, InternalURL: fmt.Sprintf("http://127.0.0.1:%d", workload.RestPort)}
 	}
 	given := outputs.ToMapOutput()
-	variables := func(p part, secret bool) pulumi.StringMapInput {
-		some := given.ApplyT(func(values map[string]any) (map[string]string, error) {
-			connections, err := ConnectionsOf(values)
-			if err != nil {
-				return nil, err
-			}
-			out := map[string]string{}
-			for _, v := range environ.Variables(connections, rest) {
-				if p.takes(v, secret) {
-					out[v.Name] = v.Value
-				}
-			}
-			return out, nil
-		}).(pulumi.StringMapOutput)
-		if secret {
-			return some
-		}
-		return pulumi.Unsecret(some).(pulumi.StringMapOutput) //nolint:forcetypeassert // keeps the type
-	}
 	var parts []settings.Part
 	for _, p := range c.objects() {
 		made := settings.Part{Name: p.object}
 		if p.secret {
-			made.Secret = variables(p, true)
+			made.Secret = p.of(given, rest, true)
 		}
 		if p.plain {
-			made.Plain = variables(p, false)
+			made.Plain = pulumi.Unsecret(p.of(given, rest, false)).(pulumi.StringMapOutput) //nolint:forcetypeassert // keeps the type
 		}
 		parts = append(parts, made)
 	}
