@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -124,20 +125,34 @@ func Listens(pid, port int) bool {
 // holds tells whether a process has one of the sockets; true where nobody can tell.
 func holds(pid int, sockets map[string]bool) bool {
 	dir := fmt.Sprintf("/proc/%d/fd", pid)
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, os.ErrPermission) {
-		return true
-	}
-	for _, e := range entries {
-		if target, err := os.Readlink(dir + "/" + e.Name()); err == nil && sockets[target] {
-			return true
+	for range looks {
+		entries, err := os.ReadDir(dir)
+		if errors.Is(err, os.ErrPermission) {
+			// Another user's, or one that ends: from when its memory is gone the folder is root's.
+			if isEnding(pid) {
+				return false
+			}
+			time.Sleep(time.Millisecond)
+			continue
 		}
+		for _, e := range entries {
+			if target, err := os.Readlink(dir + "/" + e.Name()); err == nil && sockets[target] {
+				return true
+			}
+		}
+		return false
 	}
-	return false
+	return true
 }
 
-// looks is how often the tables of sockets are read before nobody is believed to listen: the kernel gives them out in pieces
-// of a page, and a piece may miss a socket when others come and go between two reads.
+// isEnding tells whether a process has no memory any more: one that has ended and was not waited for yet, or is about to be.
+func isEnding(pid int) bool {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	return err == nil && strings.HasPrefix(string(raw), "0 ")
+}
+
+// looks is how often it is looked before something is believed not to be there. The kernel gives the tables of sockets out in
+// pieces of a page, and a piece may miss a socket when others come and go between two reads.
 const looks = 4
 
 // listeners are the sockets that listen on a TCP port, as links to them in /proc/PID/fd read.
