@@ -207,6 +207,30 @@ func kubernetesFailure(t *testing.T, p place, k *testutil.KubernetesServer, obje
 	}
 }
 
+// TestKubernetesStock holds that a stock CLI goes on where the linked engine stopped, on the same state.
+func TestKubernetesStock(t *testing.T) {
+	t.Parallel()
+	cli := testutil.Tool(t, "pulumi")
+	ours, k := clusterPlace(t)
+	stock := newPlace(t, func(o *engine.Options) {
+		o.Providers, o.Pulumi, o.StateURL = nil, &cli, engine.FileURL(ours.state)
+	})
+	program := objects(k.Admin.Content, "engine-stock", 1, "1")
+	up(t, ours, "dev", program, engine.RunOptions{})
+	for name, p := range map[string]place{"stock": stock, "linked": ours} {
+		res := up(t, p, "dev", program, engine.RunOptions{Refresh: true})
+		if diff := cmp.Diff(map[string]int{engine.Unchanged: 9}, res.Changes); diff != "" {
+			t.Errorf("%s: changes (-want +got):\n%s", name, diff)
+		}
+	}
+	if _, err := stock.Destroy(t.Context(), "dev", engine.RunOptions{Refresh: true}); err != nil {
+		t.Fatal(err)
+	}
+	if out := k.Admin.Kubectl(t, "get", "namespace", "engine-stock", "--ignore-not-found", "-o", "name"); out != "" {
+		t.Errorf("left: %s", out)
+	}
+}
+
 // TestKubernetesReplace holds that what cannot be changed in place is deleted and made again under its name, and that a
 // new name is made before the old thing goes.
 func TestKubernetesReplace(t *testing.T) {
