@@ -46,5 +46,5 @@ func initFailed(err error, id resource.ID, state, inputs resource.PropertyMap) e
 	if inputs != nil {
 		detail.Inputs = given
 	}
-	return rpcerror.WithDetails(rpcerror.New(codes.Unknown, strings.Join(broken.Reasons, "; ")), detail)
+	return rpcerror.WithDetails(rpcerror.New(codes.Unknown, strings.Join(broken.Reasons, "; ")), detail) //nolint:wrapcheck // a status, as gRPC sends it
 }
