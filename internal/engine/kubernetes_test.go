@@ -161,7 +161,18 @@ func TestKubernetes(t *testing.T) {
 // is finished by the next, and that a kind and its object may be in one program.
 func TestKubernetesFailure(t *testing.T) {
 	t.Parallel()
-	p, k := clusterPlace(t)
+	cli := testutil.Tool(t, "pulumi")
+	for name, pulumi := range map[string]string{"Linked": "", "Stock": cli} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPlace(t, func(o *engine.Options) { o.Providers, o.Pulumi = nil, &pulumi })
+			kubernetesFailure(t, p, testutil.Kubernetes(t), "engine-failure-"+strings.ToLower(name))
+		})
+	}
+}
+
+func kubernetesFailure(t *testing.T, p place, k *testutil.KubernetesServer, object string) {
+	t.Helper()
 	program := func(size string) pulumi.RunFunc {
 		return func(ctx *pulumi.Context) error {
 			provider, err := kubernetes.NewProvider(ctx, "cluster", &kubernetes.ProviderArgs{Kubeconfig: pulumi.String(k.Admin.Content)})
@@ -170,7 +181,7 @@ func TestKubernetesFailure(t *testing.T) {
 			}
 			_, err = apiextensions.NewCustomResource(ctx, "claim", &apiextensions.CustomResourceArgs{
 				ApiVersion: pulumi.String("policy/v1"), Kind: pulumi.String("PodDisruptionBudget"),
-				Metadata: &metav1.ObjectMetaArgs{Name: pulumi.String("engine-failure"), Annotations: pulumi.StringMap{
+				Metadata: &metav1.ObjectMetaArgs{Name: pulumi.String(object), Annotations: pulumi.StringMap{
 					"pulumi.com/waitFor": pulumi.String("jsonpath={.spec.maxUnavailable}=2"), "pulumi.com/timeoutSeconds": pulumi.String("1"),
 				}},
 				OtherFields: kubernetes.UntypedArgs{"spec": map[string]any{"maxUnavailable": size}},
@@ -179,15 +190,43 @@ func TestKubernetesFailure(t *testing.T) {
 		}
 	}
 	_, err := p.Up(t.Context(), "dev", program("1%"), engine.RunOptions{})
-	want := "create kubernetes:policy/v1:PodDisruptionBudget claim: PodDisruptionBudget default/engine-failure does not work after 1s: " +
+	want := "create kubernetes:policy/v1:PodDisruptionBudget claim: PodDisruptionBudget default/" + object + " does not work after 1s: " +
 		"jsonpath={.spec.maxUnavailable}=2 is not there"
 	if err == nil || strings.TrimPrefix(err.Error(), "stack dev: ") != want {
 		t.Errorf("error = %q\nwant    %q", err, want)
 	}
+	_, err = p.Up(t.Context(), "dev", program("1%"), engine.RunOptions{Refresh: true}) // the state has it, and it is waited for
+	if err == nil || !strings.Contains(err.Error(), "update kubernetes:policy/v1:PodDisruptionBudget claim: PodDisruptionBudget default/"+object) {
+		t.Errorf("the second run: %v", err)
+	}
 	if _, err := p.Destroy(t.Context(), "dev", engine.RunOptions{Remove: true}); err != nil {
 		t.Fatal(err)
 	}
-	if out := k.Admin.Kubectl(t, "get", "pdb", "--ignore-not-found", "engine-failure", "-o", "name"); out != "" {
+	if out := k.Admin.Kubectl(t, "get", "pdb", "--ignore-not-found", object, "-o", "name"); out != "" {
+		t.Errorf("left: %s", out)
+	}
+}
+
+// TestKubernetesStock holds that a stock CLI goes on where the linked engine stopped, on the same state.
+func TestKubernetesStock(t *testing.T) {
+	t.Parallel()
+	cli := testutil.Tool(t, "pulumi")
+	ours, k := clusterPlace(t)
+	stock := newPlace(t, func(o *engine.Options) {
+		o.Providers, o.Pulumi, o.StateURL = nil, &cli, engine.FileURL(ours.state)
+	})
+	program := objects(k.Admin.Content, "engine-stock", 1, "1")
+	up(t, ours, "dev", program, engine.RunOptions{})
+	for name, p := range map[string]place{"stock": stock, "linked": ours} {
+		res := up(t, p, "dev", program, engine.RunOptions{Refresh: true})
+		if diff := cmp.Diff(map[string]int{engine.Unchanged: 9}, res.Changes); diff != "" {
+			t.Errorf("%s: changes (-want +got):\n%s", name, diff)
+		}
+	}
+	if _, err := stock.Destroy(t.Context(), "dev", engine.RunOptions{Refresh: true}); err != nil {
+		t.Fatal(err)
+	}
+	if out := k.Admin.Kubectl(t, "get", "namespace", "engine-stock", "--ignore-not-found", "-o", "name"); out != "" {
 		t.Errorf("left: %s", out)
 	}
 }

@@ -54,7 +54,7 @@ func (s *served) accept(l net.Listener, factory func() plugin.Provider) {
 		}
 		provider := factory()
 		server := grpc.NewServer(grpc.MaxRecvMsgSize(maxMessage))
-		pulumirpc.RegisterResourceProviderServer(server, attachable{plugin.NewProviderServer(provider)})
+		pulumirpc.RegisterResourceProviderServer(server, attachable{plugin.NewProviderServer(partial{provider})})
 		s.mu.Lock()
 		s.servers, s.running = append(s.servers, server), append(s.running, provider)
 		s.mu.Unlock()

@@ -27,7 +27,7 @@ func (j *job) awaitReady(ctx context.Context, t target, inputs map[string]any, l
 	limit := timeoutOf(j.timeout, inputs, usualTime(t.gvk))
 	waitCtx, cancel := context.WithTimeoutCause(ctx, limit, errTooLong)
 	defer cancel()
-	w := &watcher{job: j, target: t, check: check, live: live, uid: string(live.GetUID()), since: map[string]time.Time{}}
+	w := &watcher{job: j, target: t, check: j.withPods(t, check), live: live, uid: string(live.GetUID()), since: map[string]time.Time{}}
 	if done, err := w.visit(waitCtx, live); done || err != nil {
 		return w.live, err
 	}
@@ -54,25 +54,48 @@ func (j *job) checker(t target, inputs map[string]any) (func(context.Context, ma
 	if own == nil {
 		return nil, nil //nolint:nilnil // nothing to wait for
 	}
-	pods := &workload{job: j, target: t, since: map[string]time.Time{}}
 	return func(ctx context.Context, o map[string]any) verdict {
 		v := own(o)
-		switch t.gvk.Kind {
-		case "Deployment", "StatefulSet", "DaemonSet", "Job":
-			if !v.ready {
-				v = worse(v, pods.look(ctx, o, time.Now()))
-			}
-		case "Service":
-			if v.ready && pointsAtPods(o) {
-				v = j.behind(ctx, t)
-			}
-		case "PersistentVolumeClaim":
-			if !v.ready && j.bindsLater(ctx, o) {
-				v = isReady()
-			}
+		switch {
+		case t.gvk.Kind == "Service" && v.ready && pointsAtPods(o):
+			return j.behind(ctx, t)
+		case t.gvk.Kind == "PersistentVolumeClaim" && !v.ready && j.bindsLater(ctx, o):
+			return isReady()
 		}
 		return v
 	}, nil
+}
+
+// withPods adds to what a workload says of itself the reason that is found in its pods.
+func (j *job) withPods(t target, check func(context.Context, map[string]any) verdict) func(context.Context, map[string]any) verdict {
+	switch t.gvk.Kind {
+	case "Deployment", "StatefulSet", "DaemonSet", "Job":
+	default:
+		return check
+	}
+	pods := &workload{job: j, target: t, since: map[string]time.Time{}}
+	return func(ctx context.Context, o map[string]any) verdict {
+		v := check(ctx, o)
+		if !v.ready {
+			v = worse(v, pods.look(ctx, o, time.Now()))
+		}
+		return v
+	}
+}
+
+// inspect is why an object does not work at this moment; nil if it does, or if the program does not want it waited for.
+func (j *job) inspect(ctx context.Context, t target, inputs, live map[string]any) error {
+	if says(inputs, skipAwaitAnnotation) {
+		return nil
+	}
+	check, err := j.checker(t, inputs)
+	if check == nil || err != nil {
+		return err
+	}
+	if v := check(ctx, live); !v.ready {
+		return fmt.Errorf("%s: %s", t, v.waits)
+	}
+	return nil
 }
 
 // worse joins what an object says with the reason that was found in its pods.

@@ -2,9 +2,11 @@ package kubernetes
 
 import (
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/diag"
@@ -178,4 +180,25 @@ func TestNoClusterYet(t *testing.T) {
 	}
 	_, err = p.Create(t.Context(), plugin.CreateRequest{URN: urn, Properties: checked.Properties})
 	wantErr(t, err, "provider kubernetes is not configured")
+}
+
+// TestRequests holds what a run that changes nothing costs: one request to read an object and one to compare it, though
+// the engine asks for the difference twice.
+func TestRequests(t *testing.T) {
+	t.Parallel()
+	ns := newNamespace(t, stackOf(t, "requests"))
+	var count atomic.Int32
+	p := stackOn(t, proxy(t, func(http.ResponseWriter, *http.Request) bool { count.Add(1); return false }), "requests")
+	in := m{"metadata": with(named(ns, "web"), m{"annotations": m{skipAwaitAnnotation: "true"}}), "spec": spec("a", nil)}
+	r := p.MustCreate(t, "kubernetes:apps/v1:Deployment", in)
+	if got := count.Swap(0); got != 2 {
+		t.Errorf("a create took %d requests", got)
+	}
+	same(t, p, r, in)
+	if got := paths(t, p, r, in); len(got) > 0 {
+		t.Errorf("%q differ", got)
+	}
+	if got := count.Load(); got > 3 { // a third one where a controller wrote the status in between
+		t.Errorf("a run that changes nothing took %d requests", got)
+	}
 }

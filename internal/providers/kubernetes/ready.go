@@ -5,7 +5,6 @@ import (
 	"reflect"
 	"time"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
@@ -75,18 +74,6 @@ func awaited(gvk schema.GroupVersionKind) func(map[string]any) verdict {
 		return definition
 	}
 	return nil
-}
-
-// inspect is the verdict at a refresh: of the kinds that the official plugin looks at then, as far as the object itself
-// tells. What waits for what else is in the cluster is waited for after an apply alone.
-func inspect(live *unstructured.Unstructured) verdict {
-	switch live.GetKind() {
-	case "Deployment", "StatefulSet", "DaemonSet", "Job", "Pod", "Ingress", "Service":
-		if check := awaited(live.GroupVersionKind()); check != nil {
-			return check(live.Object)
-		}
-	}
-	return isReady()
 }
 
 // unseen says that the controller has not looked at the newest version of an object.

@@ -139,10 +139,8 @@ func (j *job) read(ctx context.Context, req plugin.ReadRequest) (res plugin.Read
 	case imported:
 	case live.GetDeletionTimestamp() != nil: // a run waits until it is gone, and makes it again if the program wants it
 		unready = fmt.Errorf("%s is being deleted: %s", t, holds(live))
-	case !says(olds, skipAwaitAnnotation):
-		if v := inspect(live); !v.ready && v.waits != "" {
-			unready = errors.New(v.waits)
-		}
+	default:
+		unready = j.inspect(ctx, t, olds, live.Object)
 	}
 	return res, unready, nil
 }
