@@ -26,7 +26,7 @@ YAML
   docker port "$name-control-plane" 80/tcp
 }
 
-kubectl() { "$(dirname "$(tool kubernetes)")/kubectl" --kubeconfig "$kubeconfig" -n kube-system "$@" >&2; }
+kubectl() { KUBECACHEDIR=$cache/kubectl "$(dirname "$(tool kubernetes)")/kubectl" --kubeconfig "$kubeconfig" -n kube-system "$@" >&2; }
 
 # start_registry starts the registry; what was pushed to it stays in the cache.
 start_registry() {
