@@ -15,8 +15,8 @@ folders="/run/docker /run/containerd /run/mount /opt/containerd /lib/modules"
 start() {
   use_docker
   docker version >/dev/null 2>&1 && return
-  command -v dockerd >/dev/null || die "there is no Docker: install docker.io"
-  [ "$(id -u)" = 0 ] || die "no Docker daemon answers, and only root can start one"
+  { command -v docker && command -v dockerd; } >/dev/null || cannot "there is no Docker: install docker.io"
+  [ "$(id -u)" = 0 ] || cannot "no Docker daemon answers, and only root can start one"
   mkdir -p "$daemon"
   note
   # shellcheck disable=SC2046 # arguments

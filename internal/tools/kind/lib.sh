@@ -8,6 +8,7 @@ export CGO_ENABLED=0 GOWORK=off
 tool() { "$here/../build.sh" "$1"; } # the path of a pinned tool
 say() { echo "$(basename "$0"): $*" >&2; }
 die() { say "$*"; exit 1; }
+cannot() { say "$*"; exit 3; } # this machine is not made for it: tests skip
 
 # use_docker chooses the Docker daemon: the one that answers, otherwise our own.
 use_docker() {

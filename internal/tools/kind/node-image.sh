@@ -115,9 +115,9 @@ preload() {
 }
 
 build() {
-  [ "$(id -u)" = 0 ] || die "only root can build the image of a node"
-  command -v mmdebstrap >/dev/null || die "mmdebstrap is missing"
-  command -v containerd >/dev/null || die "containerd is missing"
+  [ "$(id -u)" = 0 ] || cannot "only root can build the image of a node"
+  command -v mmdebstrap >/dev/null || cannot "mmdebstrap is missing"
+  command -v containerd >/dev/null || cannot "containerd is missing"
   say "building $image (once)"
   work=$(mktemp -d "$cache/work.XXXXXX") root=$work/root layer=$work/layer
   trap 'rm -rf "$work"' EXIT

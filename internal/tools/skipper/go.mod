@@ -1,3 +1,4 @@
+// The ingress controller of Kind clusters in tests.
 module plattr.dev/plattr/internal/tools/skipper
 
 go 1.26
