@@ -23,21 +23,19 @@ type Keys struct {
 	DatabaseURL, Channel string
 	// Every is how often the realm is asked.
 	Every time.Duration
-	Log   *slog.Logger
+	// FirstWait is how long First waits for the realm; then PostgREST starts without keys, and refuses tokens until they come.
+	FirstWait time.Duration
+	Log       *slog.Logger
 
 	pending bool // the file is newer than what PostgREST was told
 }
 
-const (
-	// askTimeout bounds one question to the realm or the database.
-	askTimeout = 10 * time.Second
-	// firstWait is how long the first keys are waited for; then PostgREST starts without: it refuses tokens until they come.
-	firstWait = 30 * time.Second
-)
+// askTimeout bounds one question to the realm or the database.
+const askTimeout = 10 * time.Second
 
 // First makes sure that there is a file.
 func (k *Keys) First(ctx context.Context) error {
-	deadline := time.Now().Add(firstWait)
+	deadline := time.Now().Add(k.FirstWait)
 	for {
 		_, err := k.fetch(ctx)
 		if err == nil {

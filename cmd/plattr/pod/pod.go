@@ -32,11 +32,15 @@ func installCommand() *cobra.Command {
 	}
 }
 
-// keysEvery is how often a realm is asked for its keys: a rotation is known within it, with the old key still valid.
-const keysEvery = time.Minute
+const (
+	// keysEvery is how often a realm is asked for its keys: a rotation is known within it, with the old key still valid.
+	keysEvery = time.Minute
+	// keysFirst is how long the start of PostgREST waits for a realm.
+	keysFirst = 30 * time.Second
+)
 
 func keysCommand(s *cli.Session, getenv func(string) string) *cobra.Command {
-	k := &pod.Keys{Every: keysEvery}
+	k := &pod.Keys{Every: keysEvery, FirstWait: keysFirst}
 	var once bool
 	cmd := &cobra.Command{
 		Use: "keys", Short: "Keep the keys of a realm in a file for PostgREST",
