@@ -2,12 +2,15 @@ package deploy_test
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"plattr.dev/plattr/internal/config"
 	"plattr.dev/plattr/internal/config/names"
@@ -96,12 +99,8 @@ func newEnvironment(t *testing.T) *environment {
 	for _, d := range []string{"db", "s3"} {
 		c.Admin.Kubectl(t, "rollout", "status", "-n", "services", "deployment/"+d, "--timeout=2m")
 	}
-	sql := func(database, statement string) {
-		c.Admin.Kubectl(t, "exec", "-n", "services", "deployment/db", "--", "psql", "-h", "/tmp", "-U", "postgres", database, "-c", statement)
-	}
-	sql("postgres", "create role plattr_admin login createrole createdb password 'admin-secret'")
-	sql("postgres", "create database apps owner plattr_admin")
 	node := c.Admin.Kubectl(t, "get", "nodes", "-o", `jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}`)
+	prepareDatabase(t, node)
 	dir := t.TempDir()
 	e, err := engine.New(engine.Options{Project: "plattr", StateURL: engine.FileURL(dir), Owner: "test"})
 	if err != nil {
@@ -115,6 +114,31 @@ func newEnvironment(t *testing.T) *environment {
 	return &environment{
 		t: t, cluster: c, deployer: deploy.New(e), platform: platformAt(t, node, c),
 		app: deploy.Application{Name: file.Name, Spec: file.ApplicationSpec, URL: "http://" + host, Host: host},
+	}
+}
+
+// prepareDatabase makes what the environment's owner makes once: an administrator who is no superuser, and the database that
+// the applications share.
+func prepareDatabase(t *testing.T, node string) {
+	t.Helper()
+	var conn *pgx.Conn
+	var err error
+	for range 50 { // a NodePort answers a moment after the pod is ready
+		if conn, err = pgx.Connect(t.Context(), "postgres://postgres:super-secret@"+node+":30432/postgres"); err == nil {
+			break
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	for _, statement := range []string{
+		"create role plattr_admin login createrole createdb password 'admin-secret'", "create database apps owner plattr_admin",
+	} {
+		if _, err := conn.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -198,6 +222,18 @@ func (e *environment) ask(path string, form url.Values) (int, string) {
 	return resp.StatusCode, text.String()
 }
 
+// explain logs what the cluster says of the application.
+func (e *environment) explain() {
+	e.t.Helper()
+	for _, args := range [][]string{
+		{"get", "all", "-n", "staging", "-o", "wide"}, {"get", "events", "-n", "staging"},
+		{"logs", "-n", "staging", "-l", "app.kubernetes.io/name=guestbook", "--all-containers", "--prefix", "--tail=20"},
+	} {
+		out, _ := e.cluster.Admin.TryKubectl(e.t, args...)
+		e.t.Logf("kubectl %s:\n%s", strings.Join(args, " "), out)
+	}
+}
+
 // serves waits until a page says something.
 func (e *environment) serves(path, want string) {
 	e.t.Helper()
@@ -218,6 +254,7 @@ func TestStaging(t *testing.T) {
 	e := newEnvironment(t)
 	first := deploy.Release{ID: "1", Image: pinned(t, "guestbook:dev")}
 	if _, err := e.up(first); err != nil {
+		e.explain()
 		t.Fatal(err)
 	}
 	e.serves("/", "Please sign the book")
