@@ -36,15 +36,11 @@ func Kind(t testing.TB) *KindCluster {
 	t.Helper()
 	Require(t, !testing.Short(), "a Kind cluster is not for short tests")
 	Require(t, runtime.GOOS == "linux" && runtime.GOARCH == "amd64", "the image of a Kind node is built for linux/amd64 only")
-	for _, program := range []string{"go", "docker", "flock"} {
-		_, err := exec.LookPath(program)
-		Require(t, err == nil, "a Kind cluster needs "+program+", which is not on PATH")
-	}
-	Require(t, os.Geteuid() == 0 || exec.CommandContext(t.Context(), "docker", "version").Run() == nil,
-		"no Docker daemon answers, and only root can start one")
-	Tool(t, "kubernetes") // here, where it skips with the reason
+	_, err := exec.LookPath("go")
+	Require(t, err == nil, "a Kind cluster's programs are built with go, which is not on PATH")
+	kubectl := filepath.Join(filepath.Dir(Tool(t, "kubernetes")), "kubectl")
 	c := &KindCluster{Name: "plattr-test-" + random()[:8]}
-	c.Admin = Kubeconfig{Path: filepath.Join(t.TempDir(), "kubeconfig"), kubectl: filepath.Join(filepath.Dir(Tool(t, "kubernetes")), "kubectl")}
+	c.Admin = Kubeconfig{Path: filepath.Join(t.TempDir(), "kubeconfig"), kubectl: kubectl}
 	c.removeAtEnd(t)
 	out := kindScript(t, "cluster.sh", "up", c.Name, c.Admin.Path)
 	c.Ingress = strings.TrimSpace(out[strings.LastIndexByte(strings.TrimSpace(out), '\n')+1:])
@@ -80,18 +76,30 @@ func (c *KindCluster) removeAtEnd(t testing.TB) {
 }
 
 // Images pushes images to [Registry], building those that are not in the cache: postgres, redis, postgrest, keycloak,
-// opensearch, plattr, board, guestbook. See internal/tools/kind/images.sh for their tags.
+// opensearch, skipper, plattr, board, guestbook. See internal/tools/kind/images.sh for their tags.
 func (c *KindCluster) Images(t testing.TB, names ...string) {
 	t.Helper()
 	kindScript(t, "images.sh", names...)
 }
 
+// ServeIngresses starts an ingress controller at port 80 of the node, that is at [KindCluster.Ingress]: for Ingresses of any
+// class, without TLS.
+func (c *KindCluster) ServeIngresses(t testing.TB) {
+	t.Helper()
+	c.Images(t, "skipper")
+	c.Admin.Kubectl(t, "apply", "--server-side", "-f", kindPath("ingress.yaml"))
+	c.Admin.Kubectl(t, "rollout", "status", "deployment", "skipper", "-n", "ingress", "--timeout=2m")
+}
+
+// kindScript runs a script of internal/tools/kind and returns what it printed. It skips the test if the script says that the
+// machine is not made for it.
 func kindScript(t testing.TB, script string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), kindPath(script), args...)
 	var complaints bytes.Buffer
 	cmd.Stderr = &complaints
 	out, err := cmd.Output()
+	Require(t, cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != 3, strings.TrimSpace(complaints.String()))
 	if err != nil {
 		t.Fatalf("%s: %v: %s", strings.Join(cmd.Args, " "), err, &complaints)
 	}

@@ -1,13 +1,13 @@
 package testutil
 
 import (
-	"context"
 	"errors"
+	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // TestKind tries what a cluster with nodes has over [Kubernetes].
@@ -17,15 +17,16 @@ func TestKind(t *testing.T) {
 	c := Kind(t)
 	t.Logf("cluster %s", time.Since(began))
 	began = time.Now()
-	c.Images(t, "postgres", "redis")
+	c.Images(t, "postgres", "postgrest", "redis")
 	t.Logf("images %s", time.Since(began))
+	c.ServeIngresses(t)
 	c.Admin.Apply(t, kindWorkload)
 	c.Admin.Kubectl(t, "rollout", "status", "deployment", "--timeout=2m")
 	t.Logf("rollout %s", time.Since(began))
 	kindVolume(t, c)
 
 	cases := map[string]func(t *testing.T, c *KindCluster){
-		"Logs": kindLogs, "NetworkPolicy": kindNetworkPolicy, "Metrics": kindMetrics,
+		"Logs": kindLogs, "NetworkPolicy": kindNetworkPolicy, "Metrics": kindMetrics, "Ingress": kindIngress,
 	}
 	for name, run := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -35,8 +36,8 @@ func TestKind(t *testing.T) {
 	}
 }
 
-// kindWorkload is a PostgreSQL on a volume behind a Service that only pods with the label db-access, and no others, may
-// reach; two of Redis that try to; and an autoscaler.
+// kindWorkload is a PostgreSQL on a volume, behind a Service that only pods with the label db-access, and no others, may
+// reach; a PostgREST that has it, behind an Ingress; a Redis that has not; and an autoscaler.
 const kindWorkload = `
 apiVersion: v1
 kind: PersistentVolumeClaim
@@ -57,7 +58,7 @@ spec:
         - name: postgres
           image: localhost:5050/postgres:17
           env: [{name: POSTGRES_PASSWORD, value: secret}, {name: PGDATA, value: /data/pg}]
-          ports: [{containerPort: 5432, hostPort: 80}]
+          ports: [{containerPort: 5432}]
           readinessProbe: {tcpSocket: {port: 5432}, periodSeconds: 1}
           resources: {requests: {cpu: 50m}}
           volumeMounts: [{name: data, mountPath: /data}]
@@ -73,16 +74,37 @@ kind: NetworkPolicy
 metadata: {name: db}
 spec:
   podSelector: {matchLabels: {app: db}}
-  ingress: [{from: [{podSelector: {matchLabels: {db-access: "yes"}}}, {ipBlock: {cidr: 0.0.0.0/0, except: [10.244.0.0/16]}}]}]
+  ingress: [{from: [{podSelector: {matchLabels: {db-access: "yes"}}}]}]
 ---
 apiVersion: apps/v1
 kind: Deployment
-metadata: {name: friend}
+metadata: {name: rest}
 spec:
-  selector: {matchLabels: {app: friend}}
+  selector: {matchLabels: {app: rest}}
   template:
-    metadata: {labels: {app: friend, db-access: "yes"}}
-    spec: {containers: [{name: redis, image: "localhost:5050/redis:6.2"}], terminationGracePeriodSeconds: 1}
+    metadata: {labels: {app: rest, db-access: "yes"}}
+    spec:
+      containers:
+        - name: postgrest
+          image: localhost:5050/postgrest:12
+          env:
+            - {name: PGRST_DB_URI, value: "postgres://postgres:secret@db/postgres"}
+            - {name: PGRST_DB_SCHEMAS, value: public}
+            - {name: PGRST_DB_ANON_ROLE, value: postgres}
+          ports: [{containerPort: 3000}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: rest}
+spec: {selector: {app: rest}, ports: [{port: 80, targetPort: 3000}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: rest}
+spec:
+  rules:
+    - host: rest.test
+      http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: rest, port: {number: 80}}}}]}
 ---
 apiVersion: apps/v1
 kind: Deployment
@@ -102,31 +124,21 @@ spec:
   metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 80}}}]
 `
 
-// kindVolume: what the database wrote survives its pod. It is reached through port 80 of the node.
+// kindVolume: what is on the volume survives its pod.
 func kindVolume(t *testing.T, c *KindCluster) {
 	t.Helper()
-	query := func(sql string) {
-		Eventually(t, startTimeout, sql, func() error {
-			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-			defer cancel()
-			db, err := pgx.Connect(ctx, "postgres://postgres:secret@"+c.Ingress+"/postgres?sslmode=disable")
-			if err != nil {
-				return err
-			}
-			defer db.Close(ctx)
-			_, err = db.Exec(ctx, sql)
-			return err
-		})
-	}
-	query("CREATE TABLE note ()")
+	c.Admin.Kubectl(t, "exec", "deploy/db", "--", "sh", "-c", "echo kept >/data/note")
 	c.Admin.Kubectl(t, "rollout", "restart", "deployment", "db")
 	c.Admin.Kubectl(t, "rollout", "status", "deployment", "db", "--timeout=2m")
-	query("SELECT FROM note")
+	Eventually(t, startTimeout, "the volume is there again", func() error {
+		_, err := c.Admin.TryKubectl(t, "exec", "deploy/db", "--", "grep", "kept", "/data/note")
+		return err
+	})
 }
 
 func kindLogs(t *testing.T, c *KindCluster) {
-	if out := c.Admin.Kubectl(t, "logs", "deploy/friend"); !strings.Contains(out, "Ready to accept connections") {
-		t.Errorf("Redis said %s", out)
+	if out := c.Admin.Kubectl(t, "logs", "deploy/rest"); !strings.Contains(out, "Starting PostgREST") {
+		t.Errorf("PostgREST said %s", out)
 	}
 }
 
@@ -136,7 +148,7 @@ func kindNetworkPolicy(t *testing.T, c *KindCluster) {
 		_, err := c.Admin.TryKubectl(t, "exec", "deploy/"+from, "--", "timeout", "3", "bash", "-c", "exec 3<>/dev/tcp/db/5432")
 		return err
 	}
-	Eventually(t, startTimeout, "a friend reaches the database", func() error { return reach("friend") })
+	Eventually(t, startTimeout, "a friend reaches the database", func() error { return reach("rest") })
 	// 143: killed while it waited for an answer, so it is not the name that was missing.
 	if err := reach("stranger"); err == nil || !strings.Contains(err.Error(), "exit code 143") {
 		t.Errorf("a stranger reaches the database: %v", err)
@@ -153,4 +165,25 @@ func kindMetrics(t *testing.T, c *KindCluster) {
 		return err
 	})
 	c.Admin.Kubectl(t, "top", "pods")
+}
+
+// kindIngress: a request from this machine gets to the pod by the name of its host.
+func kindIngress(t *testing.T, c *KindCluster) {
+	Eventually(t, startTimeout, "PostgREST answers through the ingress", func() error {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+c.Ingress, http.NoBody)
+		if err != nil {
+			return err
+		}
+		req.Host = "rest.test"
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return err
+		}
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		if err == nil && !strings.Contains(string(body), "PostgREST") {
+			err = fmt.Errorf("%s: %s", res.Status, body)
+		}
+		return err
+	})
 }

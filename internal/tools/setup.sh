@@ -22,6 +22,8 @@ if [ "$what" = test ]; then
   need python3 python3 "runs moto, for what the local S3 server cannot do"
   command -v chromium-browser >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 ||
     need chromium chromium "uses the example application as a person does"
+  docker version >/dev/null 2>&1 || need dockerd docker.io "runs Kind clusters"
+  need mmdebstrap mmdebstrap "builds the image of their nodes"
   python3 -c 'import venv, ensurepip' 2>/dev/null || { echo "  missing: python3 venv (keeps moto apart)"; missing="$missing python3-venv"; }
 fi
 [ -n "$missing" ] || exit 0

@@ -1,3 +1,4 @@
+// crane makes and pushes images without Docker, and is the registry of Kind clusters.
 module plattr.dev/plattr/internal/tools/crane
 
 go 1.26

@@ -26,7 +26,7 @@ YAML
   docker port "$name-control-plane" 80/tcp
 }
 
-kubectl() { "$(dirname "$(tool kubernetes)")/kubectl" --kubeconfig "$kubeconfig" -n kube-system "$@" >&2; }
+kubectl() { KUBECACHEDIR=$cache/kubectl "$(dirname "$(tool kubernetes)")/kubectl" --kubeconfig "$kubeconfig" -n kube-system "$@" >&2; }
 
 # start_registry starts the registry; what was pushed to it stays in the cache.
 start_registry() {
@@ -43,6 +43,7 @@ start_registry() {
 
 down() {
   use_docker
+  docker version >/dev/null 2>&1 || return 0 # then there is no cluster, either
   "$(tool kind)" delete cluster --quiet --name "$name" --kubeconfig /dev/null
   "$(tool kind)" get clusters --quiet | grep -q "^$prefix" && return
   docker rm -fv "$registry" >/dev/null 2>&1 || true

@@ -15,8 +15,8 @@ folders="/run/docker /run/containerd /run/mount /opt/containerd /lib/modules"
 start() {
   use_docker
   docker version >/dev/null 2>&1 && return
-  command -v dockerd >/dev/null || die "there is no Docker: install docker.io"
-  [ "$(id -u)" = 0 ] || die "no Docker daemon answers, and only root can start one"
+  { command -v docker && command -v dockerd; } >/dev/null || cannot "there is no Docker: install docker.io"
+  [ "$(id -u)" = 0 ] || cannot "no Docker daemon answers, and only root can start one"
   mkdir -p "$daemon"
   note
   # shellcheck disable=SC2046 # arguments
@@ -58,7 +58,7 @@ stop() {
 
 # put_back restores what start noted, unless another daemon needs it.
 put_back() {
-  ! ps -C dockerd -o stat= | grep -qv '^Z' || return 0
+  ! pgrep -x -r D,R,S,I,T dockerd >/dev/null || return 0 # not a zombie
   ip link del docker0 2>/dev/null || true
   # others' rules stay as they are now
   forward=$(sed -n '/^\*filter/,/^COMMIT/s/^:FORWARD \([A-Z]*\).*/\1/p' "$daemon/iptables")

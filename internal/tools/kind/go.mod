@@ -1,3 +1,4 @@
+// Kind, which makes clusters for tests, and beside it the scripts that make what Kind needs.
 module plattr.dev/plattr/internal/tools/kind
 
 go 1.26

@@ -7,6 +7,10 @@
 #
 #   postgres:17  redis:6.2  postgrest:12  keycloak:26  opensearch:3      plattr:dev  board:dev  guestbook:dev
 #
+# skipper:0.22, which ingress.yaml runs, stands in for a cluster's ingress controller. Traefik would be the usual one, but
+# cannot be built from modules alone: its go.mod needs forks and SDKs (containous/go-http-auth, huaweicloud, ucloud) that
+# not every module proxy serves.
+#
 # The S3 server of laptops is a command of plattr: `plattr serve-s3 FILE`. A registry must run: cluster.sh up.
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
@@ -18,15 +22,17 @@ runtime=bash,busybox-static,ca-certificates,libc6,libgcc-s1,libstdc++6,libssl3,z
 
 # base prints the path of the layer that all services share.
 base() {
-  local archive=$cache/runtime-$(sha256sum <<<"$runtime" | cut -c1-16).tar.gz root
+  local archive root
+  archive=$cache/runtime-$({ echo "$runtime" && declare -f base; } | sha256sum | cut -c1-16).tar.gz
   if [ ! -e "$archive" ]; then
     root=$(mktemp -d "$cache/work.XXXXXX")
     mmdebstrap --quiet --variant=extract --dpkgopt='path-exclude=/usr/share/'{doc,man,locale}'/*' \
       --include="$runtime" bookworm "$root" >&2
     (cd "$root" && rm -rf usr/share/{doc,man,locale,perl*} usr/lib/x86_64-linux-gnu/{gconv,perl*} usr/bin/perl* var/lib/apt var/cache)
     for name in $(chroot "$root" busybox --list); do
-      [ -e "$root/bin/$name" ] || [ -e "$root/usr/bin/$name" ] || [ -e "$root/sbin/$name" ] || ln -s /bin/busybox "$root/bin/$name"
+      [ -e "$root/bin/$name" ] || [ -e "$root/usr/bin/$name" ] || [ -e "$root/sbin/$name" ] || ln -s /bin/busybox "$root/usr/bin/$name"
     done
+    ln -sf busybox "$root/bin/sh"
     cat "$root"/usr/share/ca-certificates/mozilla/*.crt >"$root/etc/ssl/certs/ca-certificates.crt"
     printf '%s\n' root:x:0:0::/root:/bin/sh postgres:x:999:999::/var/lib/postgresql:/bin/sh plattr:x:1000:1000::/:/bin/sh >"$root/etc/passwd"
     mkdir -p "$root/tmp" && chmod 1777 "$root/tmp"
@@ -96,7 +102,7 @@ keycloak() {
   mkdir -p "$root/opt"
   cp -r "$(dirname "$(fetch keycloak)")" "$root/opt/keycloak"
   own opt/keycloak 1000
-  image "$1" "$(base)" "$(java)" -- --user 1000 --env JAVA_HOME=/opt/java,PATH=/opt/java/bin:/usr/bin:/bin \
+  image "$1" "$(base)" "$(java)" -- --user 1000 --env JAVA_HOME=/opt/java --env PATH=/opt/java/bin:/usr/bin:/bin \
     --entrypoint /opt/keycloak/bin/kc.sh --exposed-ports 8080
 }
 
@@ -104,10 +110,15 @@ opensearch() {
   mkdir -p "$root/usr/share" "$root/usr/local/bin"
   cp -r "$(dirname "$(fetch opensearch)")" "$root/usr/share/opensearch"
   install "$here/images/opensearch" "$root/usr/local/bin/opensearch-docker-entrypoint.sh"
-  printf 'network.host: 0.0.0.0\n' >"$root/usr/share/opensearch/config/opensearch.yml"
+  printf '%s\n' 'network.host: 0.0.0.0' 'cluster.routing.allocation.disk.threshold_enabled: false' \
+    >"$root/usr/share/opensearch/config/opensearch.yml"
+  # As on laptops: without modules that this Java does not have; the agent's classes are wanted even where it does not run.
+  sed -i '/incubator.vector/d; /-javaagent/d' "$root/usr/share/opensearch/config/jvm.options"
+  mv "$root"/usr/share/opensearch/agent/*.jar "$root/usr/share/opensearch/lib/"
   own usr/share/opensearch/data 1000
   own usr/share/opensearch 1000
-  image "$1" "$(base)" "$(java)" -- --user 1000 --env JAVA_HOME=/opt/java,OPENSEARCH_JAVA_HOME=/opt/java,PATH=/opt/java/bin:/usr/bin:/bin \
+  image "$1" "$(base)" "$(java)" -- --user 1000 --env OPENSEARCH_JAVA_HOME=/opt/java \
+    --env PATH=/opt/java/bin:/usr/local/bin:/usr/bin:/bin \
     --workdir /usr/share/opensearch --entrypoint opensearch-docker-entrypoint.sh --exposed-ports 9200
 }
 
@@ -115,6 +126,13 @@ plattr() {
   mkdir -p "$root/usr/local/bin"
   (cd "$top" && go build -ldflags "-s -w" -o "$root/usr/local/bin/plattr" ./cmd/plattr)
   image "$1" "$(base)" -- --user 1000 --env PATH=/usr/local/bin:/usr/bin:/bin --entrypoint plattr
+}
+
+skipper() {
+  mkdir -p "$root/etc/ssl/certs"
+  install "$(tool skipper)" "$root/skipper"
+  tar -C "$root" -xzf "$(base)" ./etc/ssl/certs/ca-certificates.crt
+  image "$1" -- --user 1000 --entrypoint /skipper --exposed-ports 9090
 }
 
 # application NAME: as its Dockerfile has it, the program and certificates on nothing.
@@ -131,6 +149,7 @@ inputs() {
   case $1 in
   plattr:*) cd "$top" && go list -deps -f '{{if not .Standard}}{{.ImportPath}} {{with .Module}}{{.Version}}{{end}}{{end}}' ./cmd/plattr && git ls-files -s cmd components internal localdev operator stacks go.sum && git diff HEAD -- cmd components internal localdev operator stacks go.sum ;;
   board:* | guestbook:*) cd "$top/testdata/apps/${1%:*}" && git ls-files -s . && git diff HEAD -- . ;;
+  skipper:*) tool skipper ;;
   *) fetch "$2" ;;
   esac
   cat "$here/images.sh" "$here"/images/*
@@ -161,6 +180,7 @@ one() {
   postgrest) push postgrest:12 postgrest postgrest ;;
   keycloak) push keycloak:26 keycloak keycloak ;;
   opensearch) push opensearch:3 opensearch opensearch ;;
+  skipper) push skipper:0.22 skipper skipper ;;
   plattr) push plattr:dev plattr plattr ;;
   board | guestbook) push "$1:dev" "$1" application ;;
   *) die "no image is called $1" ;;
@@ -169,7 +189,7 @@ one() {
 
 main() {
   crane=$(tool crane)
-  [ $# -gt 0 ] || set -- postgres redis postgrest keycloak opensearch plattr board guestbook
+  [ $# -gt 0 ] || set -- postgres redis postgrest keycloak opensearch skipper plattr board guestbook
   for name; do one "$name"; done
 }
 

@@ -1,4 +1,5 @@
-# lib.sh: what the scripts of this folder share; they source it. shellcheck shell=sh
+# lib.sh: what the scripts of this folder share; they source it, with their folder in $here.
+# shellcheck shell=sh disable=SC2154
 set -eu
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/plattr/kind # kept between runs: images, Debian, the registry's blobs
 daemon=$cache/dockerd                             # a Docker of our own, if the machine has none
@@ -7,6 +8,7 @@ export CGO_ENABLED=0 GOWORK=off
 tool() { "$here/../build.sh" "$1"; } # the path of a pinned tool
 say() { echo "$(basename "$0"): $*" >&2; }
 die() { say "$*"; exit 1; }
+cannot() { say "$*"; exit 3; } # this machine is not made for it: tests skip
 
 # use_docker chooses the Docker daemon: the one that answers, otherwise our own.
 use_docker() {

@@ -21,7 +21,8 @@ packages=$packages,containerd,runc,containernetworking-plugins
 
 # debian prints the path of an archive of Debian with what a node needs; fetched once.
 debian() {
-  local archive=$cache/debian-$(sha256sum <<<"$packages" | cut -c1-16).tar
+  local archive
+  archive=$cache/debian-$(sha256sum <<<"$packages" | cut -c1-16).tar
   if [ ! -e "$archive" ]; then
     mmdebstrap --quiet --variant=minbase --dpkgopt='path-exclude=/usr/share/'{doc,man,locale}'/*' \
       --include="$packages" --format=tar bookworm "$archive.tmp" >&2
@@ -80,11 +81,11 @@ layer() {
   install "$(tool local-path-provisioner)" "$layer/usr/local/bin/"
   install "$root/bin/busybox" "$layer/usr/bin/busybox"
   for name in sh mkdir rm grep; do ln -s busybox "$layer/usr/bin/$name"; done # for storage's scripts, and a probe
-  local xtables="usr/sbin/xtables-nft-multi usr/lib/x86_64-linux-gnu/xtables" libraries
-  libraries=$(chroot "$root" sh -c "ldd $(echo $xtables)/libxt_statistic.so" |
+  local xtables=(usr/sbin/xtables-nft-multi usr/lib/x86_64-linux-gnu/xtables) libraries
+  libraries=$(chroot "$root" ldd "${xtables[0]}" "${xtables[1]}/libxt_statistic.so" |
     sed -n 's,.*[[:space:]]/\(lib[^ ]*\) (.*,\1,p' | sort -u)
-  # shellcheck disable=SC2086 # lists
-  (cd "$root" && cp -a --parents bin lib lib64 $xtables "$layer/" && cp -L --parents $libraries "$layer/")
+  # shellcheck disable=SC2086 # a list
+  (cd "$root" && cp -a --parents bin lib lib64 "${xtables[@]}" "$layer/" && cp -L --parents $libraries "$layer/")
   for name in {iptables,ip6tables}{,-save,-restore}; do ln -s xtables-nft-multi "$layer/usr/sbin/$name"; done
 }
 
@@ -114,9 +115,9 @@ preload() {
 }
 
 build() {
-  [ "$(id -u)" = 0 ] || die "only root can build the image of a node"
-  command -v mmdebstrap >/dev/null || die "mmdebstrap is missing"
-  command -v containerd >/dev/null || die "containerd is missing"
+  [ "$(id -u)" = 0 ] || cannot "only root can build the image of a node"
+  command -v mmdebstrap >/dev/null || cannot "mmdebstrap is missing"
+  command -v containerd >/dev/null || cannot "containerd is missing"
   say "building $image (once)"
   work=$(mktemp -d "$cache/work.XXXXXX") root=$work/root layer=$work/layer
   trap 'rm -rf "$work"' EXIT

@@ -1,3 +1,5 @@
+// All of Kubernetes, etcd and CoreDNS as one program, for tests. A module of its own, so that nothing that they need gets into
+// plattr's build. Tidy it with `go mod tidy -e`: tests of a dependency import a package that two modules have.
 module plattr.dev/plattr/internal/tools/kubernetes
 
 go 1.26

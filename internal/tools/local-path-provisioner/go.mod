@@ -1,3 +1,4 @@
+// The volumes of Kind clusters. In Kind's own image of a node it comes as an image from elsewhere; here it is built.
 module plattr.dev/plattr/internal/tools/local-path-provisioner
 
 go 1.26
