@@ -8,12 +8,15 @@ import (
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
 	networkingv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/networking/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"plattr.dev/plattr/internal/kube"
 )
 
-// addIngress serves the application at its host.
+// addIngress serves the application at its host. Controllers without a load balancer of their own never write an address into
+// the status, so that is not waited for.
 func (a *Args) addIngress(ctx *pulumi.Context, name string, parent pulumi.ResourceOption) error {
 	_, err := networkingv1.NewIngress(ctx, name, &networkingv1.IngressArgs{
-		Metadata: a.App.Object(a.App.Name, pulumi.ToStringMap(a.Ingress.Annotations)),
+		Metadata: a.App.Object(a.App.Name, pulumi.ToStringMap(a.Ingress.Annotations), kube.Unawaited()),
 		Spec:     a.ingress("/", "Prefix", ServicePort),
 	}, parent)
 	if err != nil {
@@ -42,7 +45,7 @@ func (a *Args) addRestIngress(ctx *pulumi.Context, name string, parent pulumi.Re
 		path, kind = a.Ingress.Rewrite.Path, "ImplementationSpecific"
 	}
 	_, err := networkingv1.NewIngress(ctx, name+"-api", &networkingv1.IngressArgs{
-		Metadata: a.App.Object(object, annotations), Spec: a.ingress(path, kind, a.RestPort),
+		Metadata: a.App.Object(object, annotations, kube.Unawaited()), Spec: a.ingress(path, kind, a.RestPort),
 	}, parent)
 	if err != nil {
 		return fmt.Errorf("ingress of the REST API: %w", err)

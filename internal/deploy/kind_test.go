@@ -193,7 +193,9 @@ func (e *environment) up(release deploy.Release) (deploy.Result, error) {
 	e.t.Helper()
 	e.app.Release = release
 	began := time.Now()
-	res, err := e.deployer.Up(e.t.Context(), e.app, e.platform, deploy.Options{})
+	ctx, cancel := context.WithTimeout(e.t.Context(), 2*time.Minute)
+	defer cancel()
+	res, err := e.deployer.Up(ctx, e.app, e.platform, deploy.Options{})
 	e.t.Logf("release %s: %s, %v", release.ID, time.Since(began).Round(time.Millisecond), res.Changes)
 	return res, err
 }

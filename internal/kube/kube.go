@@ -68,15 +68,22 @@ func (a App) Selector(role string) pulumi.StringMap {
 	return pulumi.StringMap{LabelName: pulumi.String(a.Name), LabelRole: pulumi.String(role)}
 }
 
+// forced lets an apply take back what a person changed in one of the application's own objects: these are nobody else's
+// (https://www.pulumi.com/registry/packages/kubernetes/how-to-guides/managing-resources-with-server-side-apply/).
+const forced = "pulumi.com/patchForce"
+
+// Unawaited is the annotation of an object that works when it is there, whatever its status says.
+func Unawaited() pulumi.StringMap {
+	return pulumi.StringMap{"pulumi.com/skipAwait": pulumi.String("true")}
+}
+
 // Object is the metadata of one object.
 func (a App) Object(name string, annotations ...pulumi.StringMap) *metav1.ObjectMetaArgs {
 	m := &metav1.ObjectMetaArgs{Name: pulumi.String(name), Namespace: pulumi.String(a.Namespace), Labels: a.Labels()}
-	all := pulumi.StringMap{}
+	all := pulumi.StringMap{forced: pulumi.String("true")}
 	for _, some := range annotations {
 		maps.Copy(all, some)
 	}
-	if len(all) > 0 {
-		m.Annotations = all
-	}
+	m.Annotations = all
 	return m
 }

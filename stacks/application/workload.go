@@ -73,7 +73,11 @@ type Cluster struct {
 }
 
 func (c Cluster) provider(ctx *pulumi.Context) (pulumi.ProviderResource, error) {
-	args := &kubernetes.ProviderArgs{EnableServerSideApply: pulumi.Bool(true)}
+	args := &kubernetes.ProviderArgs{
+		EnableServerSideApply: pulumi.Bool(true),
+		// Values change in place: the pods are rolled by the hash of all of them.
+		EnableConfigMapMutable: pulumi.Bool(true), EnableSecretMutable: pulumi.Bool(true),
+	}
 	if c.Kubeconfig != "" {
 		args.Kubeconfig = pulumi.ToSecret(pulumi.StringPtr(c.Kubeconfig)).(pulumi.StringPtrOutput) //nolint:forcetypeassert // keeps the type
 	}

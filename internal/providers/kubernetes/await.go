@@ -76,7 +76,7 @@ func (j *job) withPods(t target, check func(context.Context, map[string]any) ver
 	pods := &workload{job: j, target: t, since: map[string]time.Time{}}
 	return func(ctx context.Context, o map[string]any) verdict {
 		v := check(ctx, o)
-		if !v.ready {
+		if !v.ready && (t.gvk.Kind == "Job" || !unseen(o)) { // else its pods are those of the version before
 			v = worse(v, pods.look(ctx, o, time.Now()))
 		}
 		return v

@@ -208,7 +208,14 @@ func (w *workload) pods(ctx context.Context, live map[string]any) ([]map[string]
 		if !controlledBy(pod, maker) || text(pod, "metadata", "deletionTimestamp") != "" {
 			return true
 		}
-		return kind == "StatefulSet" && revision != "" && text(pod, "metadata", "labels", "controller-revision-hash") != revision
+		switch kind {
+		case "StatefulSet":
+			return revision != "" && text(pod, "metadata", "labels", "controller-revision-hash") != revision
+		case "DaemonSet":
+			newest := annotation(live, "deprecated.daemonset.template.generation")
+			return newest != "" && text(pod, "metadata", "labels", "pod-template-generation") != newest
+		}
+		return false
 	}), maker, nil
 }
 
