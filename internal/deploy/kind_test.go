@@ -228,7 +228,8 @@ func (e *environment) ask(path string, form url.Values) (int, string) {
 func (e *environment) explain() {
 	e.t.Helper()
 	for _, args := range [][]string{
-		{"get", "all", "-n", "staging", "-o", "wide"}, {"get", "events", "-n", "staging"},
+		{"get", "all", "-n", "staging", "-o", "wide"},
+		{"get", "events", "-n", "staging"},
 		{"logs", "-n", "staging", "-l", "app.kubernetes.io/name=guestbook", "--all-containers", "--prefix", "--tail=20"},
 	} {
 		out, _ := e.cluster.Admin.TryKubectl(e.t, args...)
