@@ -26,7 +26,7 @@ func New(s *cli.Session, getenv func(string) string) *cobra.Command {
 
 func installCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "install DIR", Short: "Copy this program into a folder", Example: "  plattr pod install /plattr",
+		Hidden: true, Use: "install DIR", Short: "Copy this program into a folder", Example: "  plattr pod install /plattr",
 		Args: cli.Args(1, 1, "one DIR"),
 		RunE: func(_ *cobra.Command, args []string) error { return pod.Install(args[0]) },
 	}
@@ -43,7 +43,7 @@ func keysCommand(s *cli.Session, getenv func(string) string) *cobra.Command {
 	k := &pod.Keys{Every: keysEvery, FirstWait: keysFirst}
 	var once bool
 	cmd := &cobra.Command{
-		Use: "keys", Short: "Keep the keys of a realm in a file for PostgREST",
+		Hidden: true, Use: "keys", Short: "Keep the keys of a realm in a file for PostgREST",
 		Long:    "Keep the keys of a realm in a file for PostgREST, whose login is in PGRST_DB_URI.",
 		Example: "  plattr pod keys --url https://auth.example.com/realms/shop/protocol/openid-connect/certs --file /keys/jwks.json --channel pgrst_shop",
 		Args:    cli.NoArgs,
@@ -72,7 +72,7 @@ func migrateCommand(s *cli.Session, getenv func(string) string) *cobra.Command {
 	var engine string
 	var o migrate.Options
 	cmd := &cobra.Command{
-		Use: "migrate", Short: "Apply the migrations of the image in the working directory",
+		Hidden: true, Use: "migrate", Short: "Apply the migrations of the image in the working directory",
 		Long:    "Apply the migrations of the image in the working directory to the database of DATABASE_URL.",
 		Example: "  plattr pod migrate --engine goose --path ./migrations --migrations-schema shop_migrations",
 		Args:    cli.NoArgs,
