@@ -240,23 +240,51 @@ func (r *toolRunner) files() ([]string, error) {
 	return names, nil
 }
 
+// A connection that has just ended stays in the server's list for a moment.
+const (
+	endingTries = 20
+	endingPause = 100 * time.Millisecond
+)
+
 // freeKnexLock frees the row by which knex locks itself, if its holder is dead: under our lock no other plattr runs
 // knex, and knex keeps a connection open while it runs, so a database without another connection of the role has none.
 func (r *toolRunner) freeKnexLock(ctx context.Context, conn *pgx.Conn) error {
 	for _, schema := range []string{r.MigrationsSchema, r.Schema} {
-		tag, err := conn.Exec(ctx, "UPDATE "+pgx.Identifier{schema, "knex_migrations_lock"}.Sanitize()+` SET is_locked = 0
-			WHERE is_locked = 1 AND NOT EXISTS (SELECT FROM pg_stat_activity
-				WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid())`)
-		if noTable(err) {
-			continue
+		table := pgx.Identifier{schema, "knex_migrations_lock"}.Sanitize()
+		for range endingTries {
+			freed, held, err := freeIfAlone(ctx, conn, table)
+			if noTable(err) {
+				break
+			}
+			if err != nil {
+				return err
+			}
+			if freed {
+				r.Progress("freed knex's lock: the run that held it is gone")
+			}
+			if !held {
+				return nil
+			}
+			select {
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			case <-time.After(endingPause):
+			}
 		}
-		if err != nil {
-			return fmt.Errorf("look at knex's lock: %w", err)
-		}
-		if tag.RowsAffected() > 0 {
-			r.Progress("freed knex's lock: the run that held it is gone")
-		}
-		return nil
 	}
 	return nil
+}
+
+// freeIfAlone frees knex's lock where no other session of the role is in the database; held says that it is still taken.
+func freeIfAlone(ctx context.Context, conn *pgx.Conn, table string) (freed, held bool, err error) {
+	tag, err := conn.Exec(ctx, "UPDATE "+table+` SET is_locked = 0
+		WHERE is_locked = 1 AND NOT EXISTS (SELECT FROM pg_stat_activity
+			WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid())`)
+	if err == nil {
+		err = conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM "+table+" WHERE is_locked = 1)").Scan(&held)
+	}
+	if err != nil {
+		err = fmt.Errorf("look at knex's lock: %w", err)
+	}
+	return tag.RowsAffected() > 0, held, err
 }
