@@ -8,7 +8,7 @@ N    ?= 50
 SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo check e2e test lint unit generate verify platforms bench chaos setup clean
+.PHONY: help build demo check e2e test lint tools unit generate verify platforms bench chaos setup clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z0-9]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 20
@@ -24,9 +24,13 @@ check: ## the fast subset for the inner loop: vet and tests without servers
 	go vet ./...
 	go test -short ./...
 
-test: ## install what tests need, then lint, every test, generated files, other platforms; skips nothing
+test: ## install what tests need, then lint, every test, generated files, other platforms; leaves out only make e2e
 	@internal/tools/setup.sh test
-	@$(MAKE) --no-print-directory lint verify platforms unit chaos
+	@$(MAKE) --no-print-directory lint verify platforms tools unit chaos
+
+# Before the tests: a compiler beside them would take their time.
+tools:
+	@internal/tools/build.sh pulumi >/dev/null
 
 unit:
 	PLATTR_TEST_REQUIRE=1 go test -timeout 20m ./...
@@ -43,9 +47,11 @@ verify: ## fail when generated files are not up to date
 platforms: ## type-check our packages for linux/arm64 and darwin/arm64, from source
 	go test -count=1 -run TestPlatforms ./internal/tools/platforms -platforms
 
-e2e: ## the tests on a Kind cluster; installs what they need (Docker's daemon, mmdebstrap)
+e2e: ## the tests on real Kubernetes, with a Kind cluster; installs what they need (Docker's daemon, mmdebstrap)
 	@internal/tools/setup.sh e2e
-	PLATTR_TEST_REQUIRE=1 PLATTR_TEST_KIND=1 go test -count=1 -timeout 60m ./internal/testutil ./internal/providers/kubernetes ./internal/deploy -run 'TestKind|TestNode|TestStaging'
+	@internal/tools/build.sh kubernetes >/dev/null
+	PLATTR_TEST_REQUIRE=1 PLATTR_TEST_CLUSTER=1 go test -count=1 -timeout 60m \
+	  ./internal/testutil ./internal/providers/kubernetes ./internal/engine ./internal/deploy
 
 bench: ## the figures of the README, each as a ratio against its alternative
 	PLATTR_TEST_REQUIRE=1 go test -p 1 -run '^$$' -bench . -benchtime 10x -timeout 60m ./...

@@ -26,8 +26,17 @@ type KindCluster struct {
 	Ingress string
 }
 
-// KindVariable is set by make e2e: tests with a Kind cluster want Docker's daemon, which not every machine may run.
-const KindVariable = "PLATTR_TEST_KIND"
+// ClusterVariable is set by make e2e: tests on Kubernetes take ten minutes to build it, and those with a Kind cluster want
+// Docker's daemon, which not every machine may run.
+const ClusterVariable = "PLATTR_TEST_CLUSTER"
+
+// forClusters skips a test that needs a Kubernetes, of whichever kind, where nobody asked for one.
+func forClusters(t testing.TB) {
+	t.Helper()
+	if os.Getenv(ClusterVariable) == "" {
+		t.Skip("a real Kubernetes is built first, in minutes: make e2e runs this")
+	}
+}
 
 // Kind makes a cluster of the test's own, with a registry at [Registry], in some twenty seconds; the first time ever it
 // builds the image of the node, in minutes. Tests that need a cluster are best the subtests of one. At the end of the test,
@@ -37,9 +46,7 @@ const KindVariable = "PLATTR_TEST_KIND"
 // It needs a Docker daemon, or to be root where dockerd is installed, and root to build the image.
 func Kind(t testing.TB) *KindCluster {
 	t.Helper()
-	if os.Getenv(KindVariable) == "" {
-		t.Skip("a Kind cluster needs a Docker daemon and minutes: make e2e runs this")
-	}
+	forClusters(t)
 	Require(t, runtime.GOOS == "linux" && runtime.GOARCH == "amd64", "the image of a Kind node is built for linux/amd64 only")
 	_, err := exec.LookPath("go")
 	Require(t, err == nil, "a Kind cluster's programs are built with go, which is not on PATH")

@@ -58,7 +58,7 @@ func NewKubernetes(t testing.TB) *KubernetesServer {
 
 func requireKubernetes(t testing.TB) {
 	t.Helper()
-	Require(t, !testing.Short(), "a real Kubernetes is not for short tests")
+	forClusters(t)
 	_, err := exec.LookPath("go")
 	Require(t, err == nil, "Kubernetes is built with go, which is not on PATH")
 	Tool(t, "kubernetes")
