@@ -14,7 +14,6 @@ import (
 
 	"plattr.dev/plattr/localdev"
 	"plattr.dev/plattr/localdev/envfile"
-	"plattr.dev/plattr/localdev/process"
 )
 
 // ratio reports how many times longer ours takes than another command, measured in the same run.
@@ -58,7 +57,7 @@ func eachSize(b *testing.B, run func(*testing.B, *world)) {
 }
 
 // BenchmarkDevUnchanged is the whole process of plattr dev when services run and nothing changed; MB is the memory of all
-// services and the supervisor.
+// services.
 func BenchmarkDevUnchanged(b *testing.B) {
 	eachSize(b, func(b *testing.B, w *world) {
 		for b.Loop() {
@@ -68,7 +67,7 @@ func BenchmarkDevUnchanged(b *testing.B) {
 	})
 }
 
-// memory is what all services and their supervisor hold, in MB.
+// memory is what all services hold, in MB.
 func (w *world) memory() float64 {
 	w.t.Helper()
 	n, err := localdev.NewNative(w.t.Context(), w.getenv)
@@ -79,7 +78,11 @@ func (w *world) memory() float64 {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return float64(process.Memory(status.PID)) / 1e6 // it started them all: they are its descendants
+	bytes := int64(0)
+	for _, service := range status.Services {
+		bytes += service.Memory
+	}
+	return float64(bytes) / 1e6
 }
 
 // BenchmarkDevFromStopped is plattr dev when nothing runs and the programs are there.
