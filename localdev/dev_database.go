@@ -45,12 +45,12 @@ func (d *Dev) Database(ctx context.Context, r Reports) (*Database, error) {
 	if err != nil {
 		return nil, explain(err)
 	}
+	if err := d.claim(ctx); err != nil {
+		return nil, explain(err)
+	}
 	e, err := d.native.Ensure(ctx, Needs{PostgreSQL: true}, r.Services)
 	if err != nil {
 		return nil, err
-	}
-	if err := d.claim(ctx); err != nil {
-		return nil, explain(err)
 	}
 	if c, err = d.current(ctx, r, c, e); err != nil {
 		return nil, err

@@ -56,6 +56,7 @@ func (s Servers) parts() []string {
 		{application.PartAuth, s.Auth},
 		{application.PartRedis, s.Redis},
 		{application.PartSearch, s.Search},
+		{application.PartWorkload, s.Cluster},
 	} {
 		if p.there {
 			parts = append(parts, p.name)

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"reflect"
 	"testing"
 
 	"plattr.dev/plattr/internal/config/names"
@@ -24,5 +25,19 @@ func TestStackName(t *testing.T) {
 				t.Errorf("got %s, want %s", got, tc.want)
 			}
 		})
+	}
+}
+
+// TestParts holds that every kind of server has its part of the program: one that is forgotten would not be followed when it
+// moves.
+func TestParts(t *testing.T) {
+	t.Parallel()
+	var all Servers
+	v := reflect.ValueOf(&all).Elem()
+	for i := range v.NumField() {
+		v.Field(i).SetBool(true)
+	}
+	if parts := all.parts(); len(parts) != v.NumField() {
+		t.Errorf("%d servers have %d parts: %v", v.NumField(), len(parts), parts)
 	}
 }

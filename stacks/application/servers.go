@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/url"
+	"reflect"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi-keycloak/sdk/v5/go/keycloak"
@@ -91,13 +92,11 @@ func (s Servers) providers(ctx *pulumi.Context, part string) (pulumi.ResourceOpt
 
 // Mark names the server of a part and who manages it there, without giving either away. It is empty where there is none.
 func (s Servers) Mark(part string) (string, error) {
-	server, none := map[string]any{
+	server := map[string]any{
 		PartDatabase: s.PostgreSQL, PartStorage: s.S3, PartAuth: s.Keycloak, PartRedis: s.RedisAdminURL, PartSearch: s.SearchAdminURL,
 		PartWorkload: s.Cluster,
-	}[part], map[string]any{
-		PartDatabase: PostgreSQL{}, PartStorage: S3{}, PartAuth: Keycloak{}, PartRedis: "", PartSearch: "", PartWorkload: Cluster{},
 	}[part]
-	if server == none {
+	if reflect.ValueOf(server).IsZero() {
 		return "", nil
 	}
 	return hash(server)
