@@ -44,7 +44,7 @@ func compile(app Application, p Platform, passwordGeneration string) (applicatio
 	}
 	if app.Release.Image != "" {
 		c.Cluster = all.Cluster
-		c.Workload = compileWorkload(app, n, p)
+		c.Workload = compileWorkload(app.asItRuns(), n, p)
 	}
 	if !app.Spec.AuthEnabled() {
 		return c, nil, nil

@@ -14,6 +14,14 @@ import (
 // previewReplicas is the greatest number of pods of a preview.
 const previewReplicas = 2
 
+// asItRuns is the application as its release was made.
+func (a Application) asItRuns() Application {
+	if a.running != nil {
+		a.Spec = *a.running
+	}
+	return a
+}
+
 // compileWorkload says how the application runs in the platform's cluster.
 func compileWorkload(app Application, n names.Names, p Platform) *application.Workload {
 	w := &application.Workload{

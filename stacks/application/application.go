@@ -71,6 +71,10 @@ type Config struct {
 	Search         *Search
 	// Workload runs the application in a cluster; nil where only what it has on servers is made, as on a laptop.
 	Workload *Workload
+
+	// Kept is what callers want to find in the stack the next time, under names of theirs. It may hold secrets, and changes
+	// nothing that is made.
+	Kept map[string]string `json:"-"`
 }
 
 // The names of the program's outputs.
@@ -104,6 +108,7 @@ const (
 	OutputURL                = "url"
 	OutputImage              = "image"
 	OutputRelease            = "release"
+	OutputKept               = "kept"
 )
 
 // Program returns the Pulumi program of an application.
@@ -127,6 +132,9 @@ func Program(c Config) pulumi.RunFunc {
 		marks, err := c.marks()
 		if err != nil {
 			return err
+		}
+		if len(c.Kept) > 0 {
+			ctx.Export(OutputKept, pulumi.ToSecret(pulumi.ToStringMap(c.Kept)))
 		}
 		ctx.Export(OutputServers, pulumi.ToSecret(pulumi.ToStringMap(marks)))
 		// Of passwords that a person can guess, too, so it is secret.
