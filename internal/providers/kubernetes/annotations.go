@@ -6,6 +6,8 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"plattr.dev/plattr/internal/kubeapi"
 )
 
 // What a program says about an object by annotations.
@@ -20,14 +22,14 @@ const (
 	propagationAnnotation  = "pulumi.com/deletionPropagationPolicy"
 )
 
-func says(inputs map[string]any, key string) bool { return annotation(inputs, key) == "true" }
+func says(inputs map[string]any, key string) bool { return kubeapi.Annotation(inputs, key) == "true" }
 
 // timeoutOf is how long is waited for an object: what the resource's options say, its annotation, the usual time.
 func timeoutOf(seconds float64, inputs map[string]any, usual time.Duration) time.Duration {
 	if seconds > 0 {
 		return time.Duration(seconds * float64(time.Second))
 	}
-	if n, err := strconv.Atoi(annotation(inputs, timeoutAnnotation)); err == nil && n > 0 {
+	if n, err := strconv.Atoi(kubeapi.Annotation(inputs, timeoutAnnotation)); err == nil && n > 0 {
 		return time.Duration(n) * time.Second
 	}
 	return usual
@@ -35,7 +37,7 @@ func timeoutOf(seconds float64, inputs map[string]any, usual time.Duration) time
 
 // propagation is what happens to the things that an object owns: they go first, unless the program says otherwise.
 func propagation(inputs map[string]any) metav1.DeletionPropagation {
-	switch strings.ToLower(annotation(inputs, propagationAnnotation)) {
+	switch strings.ToLower(kubeapi.Annotation(inputs, propagationAnnotation)) {
 	case "orphan":
 		return metav1.DeletePropagationOrphan
 	case "background":

@@ -8,6 +8,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"plattr.dev/plattr/internal/kubeapi"
 	"plattr.dev/plattr/internal/providers/embedded"
 )
 
@@ -56,9 +57,9 @@ func checkObject(o map[string]any, gvk schema.GroupVersionKind, owner string) []
 	if hasUnknown(map[string]any{"": o["metadata"]}) && o["metadata"] == (any)(unknown{}) {
 		return failures
 	}
-	switch name := field(o, "metadata", "name").(type) {
+	switch name := kubeapi.Field(o, "metadata", "name").(type) {
 	case nil:
-		if field(o, "metadata", "generateName") != nil {
+		if kubeapi.Field(o, "metadata", "generateName") != nil {
 			fail("metadata.generateName", "metadata.generateName cannot be used with server-side apply: give metadata.name")
 		} else {
 			fail("metadata.name", "metadata.name is missing: every object is named by the program")
@@ -68,10 +69,10 @@ func checkObject(o map[string]any, gvk schema.GroupVersionKind, owner string) []
 			fail("metadata.name", "metadata.name is empty")
 		}
 	}
-	if mark := annotation(o, markKey); mark != "" && mark != owner {
+	if mark := kubeapi.Annotation(o, markKey); mark != "" && mark != owner {
 		fail("metadata.annotations", "annotation %s is %q in the program, but this stack is %q", markKey, mark, owner)
 	}
-	if expr := annotation(o, waitForAnnotation); expr != "" {
+	if expr := kubeapi.Annotation(o, waitForAnnotation); expr != "" {
 		if _, err := parseWaitFor(expr); err != nil {
 			fail("metadata.annotations", "annotation %s: %s", waitForAnnotation, err)
 		}
@@ -82,8 +83,8 @@ func checkObject(o map[string]any, gvk schema.GroupVersionKind, owner string) []
 // namespaced says whether a kind lives in namespaces. A kind that the cluster does not have yet is taken to: its
 // definition may be made in the same run, and then the API server is asked again.
 func (p *provider) namespaced(ctx context.Context, urn resource.URN, gvk schema.GroupVersionKind) (bool, error) {
-	if m, ok := builtin[gvk]; ok {
-		return m.namespaced, nil
+	if m, ok := kubeapi.Known(gvk); ok {
+		return m.Namespaced, nil
 	}
 	if p.absent() {
 		return true, nil
@@ -93,9 +94,9 @@ func (p *provider) namespaced(ctx context.Context, urn resource.URN, gvk schema.
 		return false, err
 	}
 	defer done()
-	m, err := j.mapping(ctx, gvk)
+	m, err := j.Mapping(ctx, gvk)
 	if err != nil {
 		return true, nil //nolint:nilerr // whoever needs the answer asks again and says so
 	}
-	return m.namespaced, nil
+	return m.Namespaced, nil
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"plattr.dev/plattr/internal/kubeapi"
 )
 
 // diff says what an update would change. The API server answers: it applies the inputs without keeping the result. What
@@ -22,20 +24,20 @@ func (j *job) diff(ctx context.Context, req plugin.DiffRequest) (plugin.DiffResu
 	state := &unstructured.Unstructured{Object: toObject(req.OldOutputs)}
 	olds, news := toObject(req.OldInputs), toObject(req.NewInputs)
 	t, err := j.locate(ctx, news, false)
-	if err != nil && !errors.Is(err, errNoKind) {
+	if err != nil && !errors.Is(err, kubeapi.ErrNoKind) {
 		return plugin.DiffResult{}, j.explain(t, err)
 	}
-	if err == nil && !t.mapping.namespaced {
+	if err == nil && !t.Mapping.Namespaced {
 		dropNamespace(olds, news)
 	}
 	guess := wanted(state.Object, olds, news)
 	outcome := func(changes []change) (plugin.DiffResult, error) {
 		plain, _ := news["stringData"].(map[string]any)
-		res := result(changes, j.provider.settings.rulesOf(t.gvk, olds, news), ignorePaths(req.IgnoreChanges), plain)
+		res := result(changes, j.provider.settings.rulesOf(t.GVK, olds, news), ignorePaths(req.IgnoreChanges), plain)
 		replaceUnready(&res, state.Object, news)
 		return res, nil
 	}
-	if errors.Is(err, errNoKind) || hasUnknown(news) || moved(guess) {
+	if errors.Is(err, kubeapi.ErrNoKind) || hasUnknown(news) || moved(guess) {
 		return outcome(guess)
 	}
 	manager := j.manager(req.OldOutputs, req.NewInputs)
@@ -46,7 +48,7 @@ func (j *job) diff(ctx context.Context, req plugin.DiffRequest) (plugin.DiffResu
 	case err == nil:
 		live := state
 		if then.GetResourceVersion() != state.GetResourceVersion() {
-			if live, err = j.find(ctx, t); err != nil {
+			if live, err = j.Find(ctx, t); err != nil {
 				return plugin.DiffResult{}, j.explain(t, err)
 			}
 			if live == nil {
@@ -54,22 +56,17 @@ func (j *job) diff(ctx context.Context, req plugin.DiffRequest) (plugin.DiffResu
 			}
 		}
 		return outcome(actual(live.Object, then.Object, olds, news, ownedBy(live, manager)))
-	case isIdentity(err), apierrors.IsNotFound(err):
+	case kubeapi.IsIdentity(err), apierrors.IsNotFound(err):
 		return outcome(append(guess, change{path: path{"metadata", "uid"}, had: true, has: true}))
-	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err) && !noDryRun(err), isRefused(err):
+	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err) && !kubeapi.NoDryRun(err), kubeapi.IsRefused(err):
 		// An update would be refused, and say why; a replacement may be taken.
 		return outcome(drifted(guess, state.Object, olds, ownedBy(state, manager)))
-	case noDryRun(err), apierrors.IsForbidden(err), apierrors.IsMethodNotSupported(err), calling.MatchString(err.Error()):
+	case kubeapi.NoDryRun(err), apierrors.IsForbidden(err), apierrors.IsMethodNotSupported(err), kubeapi.WebhookDown(err):
 		j.say(diag.Debug, "%s: a dry run is refused, so the account of the fields is compared: %s", t, err)
 		return outcome(drifted(guess, state.Object, olds, ownedBy(state, manager)))
 	default:
 		return plugin.DiffResult{}, j.explain(t, err)
 	}
-}
-
-// isRefused says that admission would not take the object as the program has it.
-func isRefused(err error) bool {
-	return apierrors.IsForbidden(err) && !forbidden.MatchString(err.Error()) || webhook.MatchString(err.Error())
 }
 
 // moved says that the program names another object.
@@ -84,7 +81,7 @@ func moved(changes []change) bool {
 
 // dryRun asks once for what the same apply would make of the same version of an object: a run that refreshes first asks
 // for the difference twice.
-func (j *job) dryRun(ctx context.Context, t target, body map[string]any, manager, version string) (*unstructured.Unstructured, error) {
+func (j *job) dryRun(ctx context.Context, t kubeapi.Target, body map[string]any, manager, version string) (*unstructured.Unstructured, error) {
 	raw, err := json.Marshal(body)
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", t, err)
@@ -94,7 +91,7 @@ func (j *job) dryRun(ctx context.Context, t target, body map[string]any, manager
 	if known, ok := j.provider.dryRuns.Load(key); ok {
 		return known.(*unstructured.Unstructured), nil //nolint:forcetypeassert // nothing else is kept
 	}
-	then, err := j.apply(ctx, t, body, how{manager: manager, force: true, dryRun: true})
+	then, err := j.Apply(ctx, t, body, kubeapi.ApplyOptions{Manager: manager, Force: true, DryRun: true})
 	if err == nil && then.GetResourceVersion() == version {
 		j.provider.dryRuns.Store(key, then)
 	}
@@ -104,7 +101,7 @@ func (j *job) dryRun(ctx context.Context, t target, body map[string]any, manager
 // replaceUnready makes a new Job of one that has failed, if the program says so.
 // Source: pulumi-kubernetes, provider/pkg/provider/provider.go, Diff (ReplaceUnready).
 func replaceUnready(res *plugin.DiffResult, live, news map[string]any) {
-	if text(news, "kind") != "Job" || !says(news, replaceUnreadyKey) || isTrue(condition(live, "Complete")) {
+	if kubeapi.Text(news, "kind") != "Job" || !says(news, replaceUnreadyKey) || kubeapi.IsTrue(kubeapi.Condition(live, "Complete")) {
 		return
 	}
 	name := `metadata.annotations["` + replaceUnreadyKey + `"]`

@@ -8,6 +8,8 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+
+	"plattr.dev/plattr/internal/kubeapi"
 )
 
 // masked stands for a secret in a text.
@@ -73,5 +75,5 @@ func concealed(err error, secrets []string) error {
 	if errors.As(err, new(*ForeignError)) {
 		return err // names alone
 	}
-	return &Error{Line: line}
+	return &kubeapi.Error{Line: line}
 }

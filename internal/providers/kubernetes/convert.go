@@ -8,7 +8,8 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"plattr.dev/plattr/internal/kubeapi"
 )
 
 // unknown stands in an object for a value that is not known yet.
@@ -186,72 +187,12 @@ func objectID(o *unstructured.Unstructured) resource.ID {
 	return resource.ID(o.GetNamespace() + "/" + o.GetName())
 }
 
-// field is a nested value, or nil.
-func field(o map[string]any, path ...string) any {
-	var v any = o
-	for _, key := range path {
-		m, ok := v.(map[string]any)
-		if !ok {
-			return nil
-		}
-		v = m[key]
-	}
-	return v
-}
-
-func text(o map[string]any, path ...string) string {
-	s, _ := field(o, path...).(string)
-	return s
-}
-
-func number(o map[string]any, path ...string) int64 {
-	switch n := field(o, path...).(type) {
-	case int64:
-		return n
-	case float64:
-		return int64(n)
-	default:
-		return 0
-	}
-}
-
-// items are the maps of a list.
-func items(o map[string]any, path ...string) []map[string]any {
-	list, _ := field(o, path...).([]any)
-	out := make([]map[string]any, 0, len(list))
-	for _, v := range list {
-		if m, ok := v.(map[string]any); ok {
-			out = append(out, m)
-		}
-	}
-	return out
-}
-
-// condition finds a condition of a status.
-func condition(o map[string]any, kind string) map[string]any {
-	for _, c := range items(o, "status", "conditions") {
-		if c["type"] == kind {
-			return c
-		}
-	}
-	return nil
-}
-
-func isTrue(condition map[string]any) bool { return condition["status"] == "True" }
-
-// annotation is the value of an annotation, of inputs that may not be known wholly.
-func annotation(o map[string]any, key string) string { return text(o, "metadata", "annotations", key) }
-
-func gvkOf(o map[string]any) schema.GroupVersionKind {
-	return schema.FromAPIVersionAndKind(text(o, "apiVersion"), text(o, "kind"))
-}
-
 // encodeStrings moves a Secret's stringData into its data, as the API server would: of stringData the server keeps no
 // account per key, so that a key that the program drops would stay for ever.
 // Source: kubernetes.io, Secret, "Note: The stringData field for a Secret does not work well with server-side apply".
 func encodeStrings(o map[string]any) {
 	strs, ok := o["stringData"].(map[string]any)
-	if !ok || text(o, "kind") != "Secret" || text(o, "apiVersion") != "v1" {
+	if !ok || kubeapi.Text(o, "kind") != "Secret" || kubeapi.Text(o, "apiVersion") != "v1" {
 		return
 	}
 	data, _ := o["data"].(map[string]any)

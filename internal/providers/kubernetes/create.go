@@ -10,6 +10,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"plattr.dev/plattr/internal/kubeapi"
 )
 
 // terminationTime is how long an object that is being deleted is waited for.
@@ -31,7 +33,7 @@ func (j *job) create(ctx context.Context, props resource.PropertyMap, manager st
 }
 
 // make brings an object about, whatever is there now. uid is the identity in the state, if there is one.
-func (j *job) make(ctx context.Context, t target, inputs map[string]any, manager, uid string) (*unstructured.Unstructured, error) {
+func (j *job) make(ctx context.Context, t kubeapi.Target, inputs map[string]any, manager, uid string) (*unstructured.Unstructured, error) {
 	deadline := time.Now().Add(max(timeoutOf(j.timeout, inputs, terminationTime), time.Minute))
 	var made *unstructured.Unstructured
 	for range 5 { // each turn somebody else was quicker
@@ -39,23 +41,23 @@ func (j *job) make(ctx context.Context, t target, inputs map[string]any, manager
 		if err != nil {
 			return nil, err
 		}
-		h := how{manager: manager}
+		h := kubeapi.ApplyOptions{Manager: manager}
 		identity := ""
 		if live != nil {
 			if !owns(live, j.op.Owner, uid) {
 				return nil, foreign(t, live, j.op.Owner)
 			}
-			identity, h.force = string(live.GetUID()), says(inputs, forceAnnotation)
+			identity, h.Force = string(live.GetUID()), says(inputs, forceAnnotation)
 		}
 		err = j.inOrder(ctx, true, noNamespace, func() (err error) {
-			made, err = j.apply(ctx, t, j.body(t, inputs, identity), h)
+			made, err = j.Apply(ctx, t, j.body(t, inputs, identity), h)
 			return err
 		})
 		switch {
 		case err == nil:
 			j.changed(t, inputs)
 			return made, nil
-		case isIdentity(err), live == nil && isConflict(err): // it went, or it came, since it was looked for
+		case kubeapi.IsIdentity(err), live == nil && kubeapi.IsConflict(err): // it went, or it came, since it was looked for
 			continue
 		default:
 			return nil, err
@@ -70,8 +72,8 @@ func noNamespace(err error) bool {
 }
 
 // settled is the object with a target's name, or nil; one that is being deleted is waited for.
-func (j *job) settled(ctx context.Context, t target, deadline time.Time) (*unstructured.Unstructured, error) {
-	live, err := j.find(ctx, t)
+func (j *job) settled(ctx context.Context, t kubeapi.Target, deadline time.Time) (*unstructured.Unstructured, error) {
+	live, err := j.Find(ctx, t)
 	if err != nil || live == nil || live.GetDeletionTimestamp() == nil {
 		return live, err
 	}
@@ -79,13 +81,13 @@ func (j *job) settled(ctx context.Context, t target, deadline time.Time) (*unstr
 	if err := j.awaitGone(ctx, t, live, time.Until(deadline)); err != nil {
 		return nil, err
 	}
-	return j.find(ctx, t)
+	return j.Find(ctx, t)
 }
 
 // changed drops what is remembered of a kind whose definition was applied or deleted.
-func (j *job) changed(t target, inputs map[string]any) {
-	if t.gvk.Kind == "CustomResourceDefinition" {
-		j.forget(text(inputs, "spec", "group"))
+func (j *job) changed(t kubeapi.Target, inputs map[string]any) {
+	if t.GVK.Kind == "CustomResourceDefinition" {
+		j.Forget(kubeapi.Text(inputs, "spec", "group"))
 	}
 }
 
@@ -101,7 +103,7 @@ func (j *job) previewCreate(ctx context.Context, props resource.PropertyMap) (re
 		j.say(diag.Debug, "%s is not tried out in the preview: %s", t, err)
 		return preview(props), nil //nolint:nilerr // the kind may be made in the same run
 	}
-	live, err := j.find(ctx, t)
+	live, err := j.Find(ctx, t)
 	switch {
 	case err != nil:
 		return nil, j.explain(t, err)
@@ -112,8 +114,8 @@ func (j *job) previewCreate(ctx context.Context, props resource.PropertyMap) (re
 	case live != nil: // the one that is replaced, or what an interrupted run made
 		return preview(props), nil
 	}
-	_, err = j.apply(ctx, t, j.body(t, inputs, ""), how{manager: j.manager(nil, props), dryRun: true})
-	if err != nil && (noNamespace(err) || noDryRun(err) || isConflict(err)) {
+	_, err = j.Apply(ctx, t, j.body(t, inputs, ""), kubeapi.ApplyOptions{Manager: j.manager(nil, props), DryRun: true})
+	if err != nil && (noNamespace(err) || kubeapi.NoDryRun(err) || kubeapi.IsConflict(err)) {
 		j.say(diag.Debug, "%s is not tried out in the preview: %s", t, err)
 		return preview(props), nil
 	}
@@ -131,10 +133,10 @@ func (j *job) previewUpdate(ctx context.Context, req plugin.UpdateRequest) (reso
 	if err != nil {
 		return out, nil //nolint:nilerr // the kind may be made in the same run
 	}
-	_, err = j.apply(ctx, t, j.body(t, inputs, stateUID(req.OldOutputs)), how{
-		manager: j.manager(req.OldOutputs, req.NewInputs), force: says(inputs, forceAnnotation), dryRun: true,
+	_, err = j.Apply(ctx, t, j.body(t, inputs, stateUID(req.OldOutputs)), kubeapi.ApplyOptions{
+		Manager: j.manager(req.OldOutputs, req.NewInputs), Force: says(inputs, forceAnnotation), DryRun: true,
 	})
-	if err != nil && (noNamespace(err) || noDryRun(err) || isIdentity(err)) {
+	if err != nil && (noNamespace(err) || kubeapi.NoDryRun(err) || kubeapi.IsIdentity(err)) {
 		j.say(diag.Debug, "%s is not tried out in the preview: %s", t, err)
 		return out, nil
 	}

@@ -150,7 +150,7 @@ func TestDryRunRefused(t *testing.T) {
 				return true
 			})})
 			for _, c := range clusters.all {
-				c.patience.broken = 0
+				c.Patience.Broken = 0
 			}
 			web := unique("web")
 			in := m{"metadata": with(named(ns, web), m{"annotations": m{skipAwaitAnnotation: "true"}}), "spec": spec("a", m{"replicas": 2})}

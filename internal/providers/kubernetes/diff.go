@@ -5,6 +5,8 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+
+	"plattr.dev/plattr/internal/kubeapi"
 )
 
 // wanted are the differences between what is and what the program asks for, seen from outside the API server: the live
@@ -38,7 +40,7 @@ func actual(live, then, olds, news map[string]any, ours owned) []change {
 		switch {
 		case isNew || isOld:
 			own = append(own, c)
-		case c.had && ours.has(live, c.path), annotation(live, markKey) == "" && c.path.under("metadata", "annotations"):
+		case c.had && ours.has(live, c.path), kubeapi.Annotation(live, markKey) == "" && c.path.under("metadata", "annotations"):
 			other = append(other, c)
 		}
 	}

@@ -242,7 +242,7 @@ func TestBounded(t *testing.T) {
 		return true
 	})})
 	for _, c := range clusters.all {
-		c.patience.later = 300 * time.Millisecond
+		c.Patience.Later = 300 * time.Millisecond
 	}
 	_, err := p.Create(t, configMapToken, m{"metadata": m{"name": "x"}})
 	wantErr(t, err, "could not answer (503)")

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"plattr.dev/plattr/internal/kubeapi"
 	"plattr.dev/plattr/internal/testutil"
 )
 
@@ -105,7 +106,7 @@ func nodeWorks(t *testing.T, p *testutil.Provider, c *testutil.KindCluster) {
 		"accessModes": l{"ReadWriteOnce"}, "storageClassName": "standard", "resources": m{"requests": m{"storage": "10Mi"}},
 	}})
 	web := p.MustCreate(t, "kubernetes:apps/v1:Deployment", m{"metadata": meta, "spec": release(serve)})
-	if got := number(toObject(web.Outputs), "status", "availableReplicas"); got != 2 {
+	if got := kubeapi.Number(toObject(web.Outputs), "status", "availableReplicas"); got != 2 {
 		t.Errorf("available = %d", got)
 	}
 	service := p.MustCreate(t, "kubernetes:core/v1:Service", m{"metadata": meta, "spec": m{"selector": m{"app": "web"}, "ports": l{m{"port": 80}}}})

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"plattr.dev/plattr/internal/kubeapi"
 )
 
 // markKey is the annotation that says which stack, as project/stack, an object belongs to. It is applied with the object
@@ -39,7 +41,7 @@ func (e *ForeignError) Error() string {
 		e.Object, who, markKey, e.stack)
 }
 
-func foreign(t target, live *unstructured.Unstructured, stack string) error {
+func foreign(t kubeapi.Target, live *unstructured.Unstructured, stack string) error {
 	e := &ForeignError{Object: t.String(), Owner: live.GetAnnotations()[markKey], stack: stack}
 	for _, f := range live.GetManagedFields() {
 		if f.Subresource == "" && !slices.Contains(e.Makers, f.Manager) {

@@ -8,6 +8,7 @@ package kubernetes
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 
+	"plattr.dev/plattr/internal/kubeapi"
 	"plattr.dev/plattr/internal/providers/embedded"
 )
 
@@ -28,21 +30,21 @@ const (
 // user share the client, its connection, and what is known of the kinds.
 type Clusters struct {
 	mu  sync.Mutex
-	all map[string]*cluster
+	all map[string]*kubeapi.Cluster
 }
 
 // NewClusters knows no cluster yet.
-func NewClusters() *Clusters { return &Clusters{all: map[string]*cluster{}} }
+func NewClusters() *Clusters { return &Clusters{all: map[string]*kubeapi.Cluster{}} }
 
-func (c *Clusters) get(a access) (*cluster, error) {
+func (c *Clusters) get(a kubeapi.Access) (*kubeapi.Cluster, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if known, ok := c.all[a.id]; ok {
+	if known, ok := c.all[a.ID]; ok {
 		return known, nil
 	}
-	made, err := newCluster(a)
+	made, err := kubeapi.New(a)
 	if err == nil {
-		c.all[a.id] = made
+		c.all[a.ID] = made
 	}
 	return made, err
 }
@@ -62,7 +64,7 @@ type provider struct {
 
 	mu        sync.Mutex
 	settings  settings
-	cluster   *cluster
+	cluster   *kubeapi.Cluster
 	namespace string
 	// gone says that the settings lead to no cluster, and that this means that its objects are gone.
 	gone bool
@@ -116,11 +118,11 @@ func (p *provider) server(props resource.PropertyMap) string {
 	if len(failures) > 0 {
 		return ""
 	}
-	a, err := reach(s)
+	a, err := s.reach()
 	if err != nil {
 		return ""
 	}
-	return a.config.Host
+	return a.Config.Host
 }
 
 func (p *provider) Configure(_ context.Context, req plugin.ConfigureRequest) (plugin.ConfigureResponse, error) {
@@ -131,7 +133,7 @@ func (p *provider) Configure(_ context.Context, req plugin.ConfigureRequest) (pl
 	if len(failures) > 0 {
 		return plugin.ConfigureResponse{}, fmt.Errorf("configure provider kubernetes: %s", failures[0].Reason)
 	}
-	a, err := reach(s)
+	a, err := s.reach()
 	if err != nil && s.DeleteUnreachable {
 		p.gone = true
 		return plugin.ConfigureResponse{}, nil
@@ -145,13 +147,13 @@ func (p *provider) Configure(_ context.Context, req plugin.ConfigureRequest) (pl
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.settings, p.cluster, p.namespace = s, c, a.namespace
+	p.settings, p.cluster, p.namespace = s, c, a.Namespace
 	return plugin.ConfigureResponse{}, nil
 }
 
 // job is one operation on one object.
 type job struct {
-	*cluster
+	*kubeapi.Cluster
 
 	provider *provider
 	op       embedded.Op
@@ -168,7 +170,7 @@ func (p *provider) begin(ctx context.Context, urn resource.URN, secrets []string
 		return ctx, nil, nil, fmt.Errorf("provider kubernetes is not configured")
 	}
 	ctx, done := p.Begin(ctx)
-	return ctx, &job{cluster: c, provider: p, op: embedded.NewOp(urn), secrets: secrets}, done, nil
+	return ctx, &job{Cluster: c, provider: p, op: embedded.NewOp(urn), secrets: secrets}, done, nil
 }
 
 // failed is an error as the engine gets it: cancelled or concealed.
@@ -253,7 +255,7 @@ func (p *provider) Read(ctx context.Context, req plugin.ReadRequest) (plugin.Rea
 	}
 	defer done()
 	res, unready, err := j.read(ctx, req)
-	if err != nil && p.settings.DeleteUnreachable && j.unreachable(err) != "" {
+	if err != nil && p.settings.DeleteUnreachable && j.Unreachable(err) != "" {
 		return plugin.ReadResponse{Status: resource.StatusOK}, nil
 	}
 	if err != nil {
@@ -304,7 +306,7 @@ func (p *provider) Delete(ctx context.Context, req plugin.DeleteRequest) (plugin
 	defer done()
 	j.timeout = req.Timeout
 	err = j.delete(ctx, req)
-	if err != nil && p.settings.DeleteUnreachable && j.unreachable(err) != "" {
+	if err != nil && p.settings.DeleteUnreachable && j.Unreachable(err) != "" {
 		err = nil
 	}
 	if err != nil {
@@ -317,13 +319,21 @@ func (p *provider) Delete(ctx context.Context, req plugin.DeleteRequest) (plugin
 // be the official plugin's, else the stack's.
 // Source: pulumi-kubernetes, provider/pkg/provider/provider.go, fieldManagerName.
 func (j *job) manager(state, inputs resource.PropertyMap) string {
-	if name := annotation(toObject(inputs), fieldManagerAnnotation); name != "" {
+	if name := kubeapi.Annotation(toObject(inputs), fieldManagerAnnotation); name != "" {
 		return name
 	}
 	if v, ok := state[fieldManagerKey]; ok && v.IsString() {
 		return v.StringValue()
 	}
 	return managerOf(j.op.Owner)
+}
+
+// explain turns what the client says about an object into one line; that it is somebody else's is one already.
+func (j *job) explain(t kubeapi.Target, err error) error {
+	if errors.As(err, new(*ForeignError)) {
+		return err
+	}
+	return j.Cluster.Explain(t, err) //nolint:staticcheck // else it calls itself
 }
 
 // say tells the person who waits what is going on.

@@ -24,7 +24,7 @@ func TestConfiguration(t *testing.T) {
 		want   string
 	}{
 		"Fine":      {m{"kubeconfig": kubeconfig, "context": "one", "namespace": "x", "enableConfigMapMutable": "true", "kubeClientSettings": `{"qps":50,"burst":100}`}, ""},
-		"Context":   {m{"kubeconfig": kubeconfig, "context": "two"}, `configure provider kubernetes: context "two" is not in the provider's kubeconfig: it has lost, one`},
+		"Context":   {m{"kubeconfig": kubeconfig, "context": "two"}, `configure provider kubernetes: context "two" is not in the given kubeconfig: it has lost, one`},
 		"Charts":    {m{"kubeconfig": kubeconfig, "helmReleaseSettings": "{}"}, `input "helmReleaseSettings" is not supported by the embedded kubernetes provider`},
 		"Rendering": {m{"renderYamlToDirectory": "out"}, `input "renderYamlToDirectory" is not supported`},
 		"Type":      {m{"kubeconfig": kubeconfig, "enableConfigMapMutable": "perhaps"}, "enableConfigMapMutable"},

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"plattr.dev/plattr/internal/kubeapi"
 )
 
 // fixed are the fields whose change makes a new object, by kind; [] means each element of a list.
@@ -51,7 +53,7 @@ func (s settings) rulesOf(gvk schema.GroupVersionKind, olds, news map[string]any
 	if key == "v1 Pod" {
 		patterns += " " + strings.ReplaceAll(containers, "spec.containers", "spec.initContainers")
 	}
-	isFixed := field(olds, "immutable") == true || field(news, "immutable") == true
+	isFixed := kubeapi.Field(olds, "immutable") == true || kubeapi.Field(news, "immutable") == true
 	switch {
 	case key == "v1 Secret" && (isFixed || !s.EnableSecretMutable):
 		patterns += " data stringData"

@@ -106,3 +106,9 @@ func with(o m, change m) m {
 	maps.Copy(out, change)
 	return out
 }
+
+func cond(kind, status, reason, message string) m {
+	return m{"type": kind, "status": status, "reason": reason, "message": message}
+}
+
+func n(v int) any { return int64(v) }

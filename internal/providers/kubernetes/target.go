@@ -6,24 +6,26 @@ import (
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"plattr.dev/plattr/internal/kubeapi"
 )
 
 // locate finds out where an object is. A kind that is not there yet is waited for when wait says so, because its
 // definition may be made at this moment.
-func (j *job) locate(ctx context.Context, o map[string]any, wait bool) (target, error) {
-	t := target{gvk: gvkOf(o), namespace: text(o, "metadata", "namespace"), name: text(o, "metadata", "name")}
-	err := j.inOrder(ctx, wait, func(err error) bool { return errors.Is(err, errNoKind) }, func() (err error) {
-		t.mapping, err = j.mapping(ctx, t.gvk)
+func (j *job) locate(ctx context.Context, o map[string]any, wait bool) (kubeapi.Target, error) {
+	t := kubeapi.Target{GVK: kubeapi.KindOf(o), Namespace: kubeapi.Text(o, "metadata", "namespace"), Name: kubeapi.Text(o, "metadata", "name")}
+	err := j.inOrder(ctx, wait, func(err error) bool { return errors.Is(err, kubeapi.ErrNoKind) }, func() (err error) {
+		t.Mapping, err = j.Mapping(ctx, t.GVK)
 		return err
 	})
 	if err != nil {
 		return t, err
 	}
 	switch {
-	case !t.mapping.namespaced:
-		t.namespace = ""
-	case t.namespace == "":
-		t.namespace = "default"
+	case !t.Mapping.Namespaced:
+		t.Namespace = ""
+	case t.Namespace == "":
+		t.Namespace = "default"
 	}
 	return t, nil
 }
@@ -33,7 +35,7 @@ func (j *job) inOrder(ctx context.Context, wait bool, lacks func(error) bool, do
 	start, pause := time.Now(), 100*time.Millisecond
 	for {
 		err := do()
-		if err == nil || !wait || !lacks(err) || time.Since(start)+pause > j.patience.order {
+		if err == nil || !wait || !lacks(err) || time.Since(start)+pause > j.Patience.Order {
 			return err
 		}
 		select {
@@ -47,7 +49,7 @@ func (j *job) inOrder(ctx context.Context, wait bool, lacks func(error) bool, do
 
 // body is what is applied: the inputs as the API server keeps them, with the owner's mark. With a UID it is for one
 // certain object, never for another of the same name.
-func (j *job) body(t target, inputs map[string]any, uid string) map[string]any {
+func (j *job) body(t kubeapi.Target, inputs map[string]any, uid string) map[string]any {
 	o := cloneObject(inputs)
 	delete(o, "status")
 	encodeStrings(o)
@@ -60,8 +62,8 @@ func (j *job) body(t target, inputs map[string]any, uid string) map[string]any {
 		delete(meta, key)
 	}
 	delete(meta, "namespace")
-	if t.mapping.namespaced {
-		meta["namespace"] = t.namespace
+	if t.Mapping.Namespaced {
+		meta["namespace"] = t.Namespace
 	}
 	notes, _ := meta["annotations"].(map[string]any)
 	if notes == nil {
@@ -76,4 +78,6 @@ func (j *job) body(t target, inputs map[string]any, uid string) map[string]any {
 }
 
 // stateUID is the identity of the object that a state is of.
-func stateUID(state resource.PropertyMap) string { return text(toObject(state), "metadata", "uid") }
+func stateUID(state resource.PropertyMap) string {
+	return kubeapi.Text(toObject(state), "metadata", "uid")
+}

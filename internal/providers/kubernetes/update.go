@@ -11,6 +11,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+
+	"plattr.dev/plattr/internal/kubeapi"
 )
 
 // update applies new inputs to the object of a state, and waits until it works. If that object is gone it is made anew.
@@ -24,7 +26,7 @@ func (j *job) update(ctx context.Context, req plugin.UpdateRequest) (*unstructur
 	force := says(inputs, forceAnnotation)
 	var live *unstructured.Unstructured
 	if force || uid == "" || len(req.IgnoreChanges) > 0 {
-		if live, err = j.find(ctx, t); err != nil {
+		if live, err = j.Find(ctx, t); err != nil {
 			return nil, j.explain(t, err)
 		}
 		if live != nil && !owns(live, j.op.Owner, uid) {
@@ -34,9 +36,9 @@ func (j *job) update(ctx context.Context, req plugin.UpdateRequest) (*unstructur
 	}
 	var now *unstructured.Unstructured
 	if uid != "" {
-		now, err = j.apply(ctx, t, j.body(t, inputs, uid), how{manager: manager, force: force})
+		now, err = j.Apply(ctx, t, j.body(t, inputs, uid), kubeapi.ApplyOptions{Manager: manager, Force: force})
 	}
-	if uid == "" || isIdentity(err) || err == nil && now.GetDeletionTimestamp() != nil {
+	if uid == "" || kubeapi.IsIdentity(err) || err == nil && now.GetDeletionTimestamp() != nil {
 		now, err = j.make(ctx, t, inputs, manager, uid)
 	}
 	if err != nil {
@@ -50,11 +52,11 @@ func (j *job) update(ctx context.Context, req plugin.UpdateRequest) (*unstructur
 }
 
 // handedOver turns a conflict about the mark into what it means: the object was given to another stack.
-func (j *job) handedOver(ctx context.Context, t target, err error) error {
-	if !isConflict(err) {
+func (j *job) handedOver(ctx context.Context, t kubeapi.Target, err error) error {
+	if !kubeapi.IsConflict(err) {
 		return err
 	}
-	live, findErr := j.find(ctx, t)
+	live, findErr := j.Find(ctx, t)
 	if findErr != nil || live == nil {
 		return err
 	}
@@ -66,16 +68,16 @@ func (j *job) handedOver(ctx context.Context, t target, err error) error {
 
 // relinquish drops the fields of the manager that the object had before, if the program names another one now.
 // Source: pulumi-kubernetes, provider/pkg/ssa, Relinquish.
-func (j *job) relinquish(ctx context.Context, t target, live *unstructured.Unstructured, state resource.PropertyMap, manager string) error {
+func (j *job) relinquish(ctx context.Context, t kubeapi.Target, live *unstructured.Unstructured, state resource.PropertyMap, manager string) error {
 	v, ok := state[fieldManagerKey]
 	if !ok || !v.IsString() || v.StringValue() == manager || ownedBy(live, v.StringValue()) == nil {
 		return nil
 	}
 	nothing := map[string]any{
 		"apiVersion": live.GetAPIVersion(), "kind": live.GetKind(),
-		"metadata": map[string]any{"name": t.name, "uid": string(live.GetUID())},
+		"metadata": map[string]any{"name": t.Name, "uid": string(live.GetUID())},
 	}
-	_, err := j.apply(ctx, t, nothing, how{manager: v.StringValue()})
+	_, err := j.Apply(ctx, t, nothing, kubeapi.ApplyOptions{Manager: v.StringValue()})
 	return err
 }
 
@@ -105,17 +107,17 @@ func (j *job) read(ctx context.Context, req plugin.ReadRequest) (res plugin.Read
 	olds, state := toObject(req.Inputs), toObject(req.State)
 	imported := len(req.Inputs) == 0
 	t, err := j.identify(ctx, req, state)
-	if errors.Is(err, errNoKind) {
+	if errors.Is(err, kubeapi.ErrNoKind) {
 		return plugin.ReadResult{}, nil, nil // its definition is gone, and with it all of its objects
 	}
 	if err != nil {
 		return plugin.ReadResult{}, nil, j.explain(t, err)
 	}
-	live, err := j.find(ctx, t)
+	live, err := j.Find(ctx, t)
 	if err != nil {
 		return plugin.ReadResult{}, nil, j.explain(t, err)
 	}
-	uid := text(state, "metadata", "uid")
+	uid := kubeapi.Text(state, "metadata", "uid")
 	if live == nil || !imported && !owns(live, j.op.Owner, uid) {
 		return plugin.ReadResult{}, nil, nil
 	}
@@ -146,17 +148,17 @@ func (j *job) read(ctx context.Context, req plugin.ReadRequest) (res plugin.Read
 }
 
 // identify is the target that a state, or an ID alone, is about.
-func (j *job) identify(ctx context.Context, req plugin.ReadRequest, state map[string]any) (target, error) {
+func (j *job) identify(ctx context.Context, req plugin.ReadRequest, state map[string]any) (kubeapi.Target, error) {
 	gvk, err := kindOf(req.URN.Type())
 	if err != nil {
-		return target{}, err
+		return kubeapi.Target{}, err
 	}
 	namespace, name := parseID(req.ID)
 	o := map[string]any{
 		"apiVersion": gvk.GroupVersion().String(), "kind": gvk.Kind,
 		"metadata": map[string]any{"name": name, "namespace": namespace},
 	}
-	if version := text(state, "apiVersion"); version != "" {
+	if version := kubeapi.Text(state, "apiVersion"); version != "" {
 		o["apiVersion"] = version
 	}
 	return j.locate(ctx, o, false)
@@ -211,27 +213,27 @@ func driftedInputs(live *unstructured.Unstructured, olds map[string]any, ours ow
 func (j *job) delete(ctx context.Context, req plugin.DeleteRequest) error {
 	state := toObject(req.Outputs)
 	t, err := j.identify(ctx, plugin.ReadRequest{URN: req.URN, ID: req.ID}, state)
-	if errors.Is(err, errNoKind) {
+	if errors.Is(err, kubeapi.ErrNoKind) {
 		return nil
 	}
 	if err != nil {
 		return j.explain(t, err)
 	}
 	inputs := toObject(req.Inputs)
-	wait := timeoutOf(j.timeout, inputs, usualTime(t.gvk))
+	wait := timeoutOf(j.timeout, inputs, kubeapi.UsualTime(t.GVK))
 	for range 5 { // each turn there was another object
-		live, err := j.find(ctx, t)
+		live, err := j.Find(ctx, t)
 		switch {
 		case err != nil:
 			return j.explain(t, err)
 		case live == nil:
 			return nil
-		case !owns(live, j.op.Owner, text(state, "metadata", "uid")):
+		case !owns(live, j.op.Owner, kubeapi.Text(state, "metadata", "uid")):
 			j.say(diag.Warning, "%s: it is left alone", foreign(t, live, j.op.Owner))
 			return nil
 		}
 		if live.GetDeletionTimestamp() == nil {
-			err = j.remove(ctx, t, live.GetUID(), propagation(inputs))
+			err = j.Remove(ctx, t, live.GetUID(), propagation(inputs))
 			if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 				continue
 			}
@@ -239,8 +241,8 @@ func (j *job) delete(ctx context.Context, req plugin.DeleteRequest) error {
 				return j.explain(t, err)
 			}
 		}
-		if t.gvk.Kind == "CustomResourceDefinition" {
-			defer j.forget(text(live.Object, "spec", "group"))
+		if t.GVK.Kind == "CustomResourceDefinition" {
+			defer j.Forget(kubeapi.Text(live.Object, "spec", "group"))
 		}
 		if says(inputs, skipAwaitAnnotation) && skipsDeletion(t) {
 			return nil
@@ -252,8 +254,8 @@ func (j *job) delete(ctx context.Context, req plugin.DeleteRequest) error {
 
 // skipsDeletion says that skipAwait is for the deletion too.
 // Source: pulumi-kubernetes, provider/pkg/metadata/overrides.go, allowsSkipAwaitWithDelete.
-func skipsDeletion(t target) bool {
-	switch t.gvk.GroupVersion().String() + " " + t.gvk.Kind {
+func skipsDeletion(t kubeapi.Target) bool {
+	switch t.GVK.GroupVersion().String() + " " + t.GVK.Kind {
 	case "v1 Namespace", "v1 Pod", "apps/v1 DaemonSet", "apps/v1 Deployment", "apps/v1 StatefulSet", "batch/v1 Job":
 		return true
 	}

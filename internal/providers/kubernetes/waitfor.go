@@ -8,18 +8,20 @@ import (
 	"strings"
 
 	"k8s.io/client-go/util/jsonpath"
+
+	"plattr.dev/plattr/internal/kubeapi"
 )
 
 // conditions are what a program wants to be waited for.
-type conditions []func(map[string]any) verdict
+type conditions []func(map[string]any) kubeapi.Verdict
 
-func (c conditions) check(o map[string]any) verdict {
+func (c conditions) check(o map[string]any) kubeapi.Verdict {
 	for _, check := range c {
-		if v := check(o); !v.ready {
+		if v := check(o); !v.Ready {
 			return v
 		}
 	}
-	return isReady()
+	return kubeapi.IsReady()
 }
 
 // parseWaitFor reads an annotation: "jsonpath={.status.phase}=Running", "condition=Ready" or "condition=Ready=False", or
@@ -44,18 +46,18 @@ func parseWaitFor(annotation string) (conditions, error) {
 	return out, nil
 }
 
-func parseCondition(expr string) (func(map[string]any) verdict, error) {
+func parseCondition(expr string) (func(map[string]any) kubeapi.Verdict, error) {
 	if name, ok := strings.CutPrefix(expr, "condition="); ok {
 		name, want, given := strings.Cut(name, "=")
 		if !given {
 			want = "True"
 		}
-		return func(o map[string]any) verdict {
-			c := condition(o, name)
+		return func(o map[string]any) kubeapi.Verdict {
+			c := kubeapi.Condition(o, name)
 			if c != nil && strings.EqualFold(fmt.Sprint(c["status"]), want) {
-				return isReady()
+				return kubeapi.IsReady()
 			}
-			return waiting("condition %s is not %s", name, want)
+			return kubeapi.Waiting("condition %s is not %s", name, want)
 		}, nil
 	}
 	rest, ok := strings.CutPrefix(expr, "jsonpath=")
@@ -73,14 +75,14 @@ func parseCondition(expr string) (func(map[string]any) verdict, error) {
 	if err := jp.Parse(pathText); err != nil {
 		return nil, fmt.Errorf("%s: %w", expr, err)
 	}
-	return func(o map[string]any) verdict {
+	return func(o map[string]any) kubeapi.Verdict {
 		var b bytes.Buffer
 		if err := jp.Execute(&b, o); err != nil {
-			return waiting("%s is not there", pathText)
+			return kubeapi.Waiting("%s is not there", pathText)
 		}
 		if got := b.String(); got != "" && (want == "" || got == want) {
-			return isReady()
+			return kubeapi.IsReady()
 		}
-		return waiting("%s is not there", strings.TrimSuffix(expr, "="))
+		return kubeapi.Waiting("%s is not there", strings.TrimSuffix(expr, "="))
 	}, nil
 }

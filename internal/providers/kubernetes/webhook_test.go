@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"plattr.dev/plattr/internal/kubeapi"
 	"plattr.dev/plattr/internal/testutil"
 )
 
@@ -37,7 +38,7 @@ func webhookServer(t *testing.T) *httptest.Server {
 		if strings.HasPrefix(review.Request.Name, "no") {
 			response["allowed"], response["status"] = false, m{"message": "not this one"}
 		} else {
-			image := text(items(review.Request.Object, "spec", "template", "spec", "containers")[0], "image")
+			image := kubeapi.Text(kubeapi.Items(review.Request.Object, "spec", "template", "spec", "containers")[0], "image")
 			if !strings.Contains(image, "@") {
 				image += "@sha256:" + strings.Repeat("0", 64)
 			}
@@ -46,7 +47,7 @@ func webhookServer(t *testing.T) *httptest.Server {
 				m{"op": "add", "path": "/metadata/labels", "value": m{"team": "platform"}},
 				m{"op": "add", "path": "/metadata/annotations/seen", "value": fmt.Sprint(count.Add(1))},
 			}
-			if len(items(review.Request.Object, "spec", "template", "spec", "containers")) == 1 {
+			if len(kubeapi.Items(review.Request.Object, "spec", "template", "spec", "containers")) == 1 {
 				patch = append(patch, m{"op": "add", "path": "/spec/template/spec/containers/-", "value": m{"name": "side", "image": "mesh"}})
 			}
 			raw, _ := json.Marshal(patch)

@@ -1,4 +1,6 @@
-package kubernetes
+// Package kubeapi is one Kubernetes cluster as one user: how it is reached, requests that are asked again while it cannot
+// answer, what its errors mean in a line that ends with the next step, and whether an object works, and if not, why.
+package kubeapi
 
 import (
 	"context"
@@ -22,31 +24,31 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// errNoKind is the error for a kind that the API server does not have.
-var errNoKind = errors.New("no such kind")
+// ErrNoKind is the error for a kind that the API server does not have.
+var ErrNoKind = errors.New("no such kind")
 
 // patience is how long a cluster is asked again when it cannot answer.
 type patience struct {
 	// first is for a cluster that has not answered yet: more likely it is not there.
 	first time.Duration
 	// later is for one that has: it restarts, or has too much to do.
-	later time.Duration
+	Later time.Duration
 	// broken is for an internal error, such as a webhook that nobody serves.
-	broken time.Duration
+	Broken time.Duration
 	// order is how long something waits for what it needs: its namespace, the definition of its kind.
-	order time.Duration
+	Order time.Duration
 }
 
 func usualPatience() patience {
-	return patience{first: 3 * time.Second, later: 40 * time.Second, broken: 10 * time.Second, order: 15 * time.Second}
+	return patience{first: 3 * time.Second, Later: 40 * time.Second, Broken: 10 * time.Second, Order: 15 * time.Second}
 }
 
-// cluster is one API server as one user: the client, and what is known of its kinds. It is shared by all providers of
+// Cluster is one API server as one user: the client, and what is known of its kinds. It is shared by all providers of
 // an engine that mean the same.
-type cluster struct {
-	access
+type Cluster struct {
+	Access
 
-	patience patience
+	Patience patience
 	url      string
 	http     *http.Client
 	client   dynamic.Interface
@@ -56,51 +58,62 @@ type cluster struct {
 	kinds map[schema.GroupVersion]map[string]mapping
 }
 
-func newCluster(a access) (*cluster, error) {
-	client, err := rest.HTTPClientFor(a.config)
+// New returns the client of a cluster; it is not asked yet.
+func New(a Access) (*Cluster, error) {
+	client, err := rest.HTTPClientFor(a.Config)
 	if err != nil {
-		return nil, fmt.Errorf("client of %s: %w", a.config.Host, err)
+		return nil, fmt.Errorf("client of %s: %w", a.Config.Host, err)
 	}
-	dyn, err := dynamic.NewForConfigAndClient(a.config, client)
+	dyn, err := dynamic.NewForConfigAndClient(a.Config, client)
 	if err != nil {
-		return nil, fmt.Errorf("client of %s: %w", a.config.Host, err)
+		return nil, fmt.Errorf("client of %s: %w", a.Config.Host, err)
 	}
-	url, _, err := rest.DefaultServerUrlFor(a.config)
+	url, _, err := rest.DefaultServerUrlFor(a.Config)
 	if err != nil {
 		return nil, fmt.Errorf("address of the cluster: %w", err)
 	}
-	return &cluster{
-		access: a, patience: usualPatience(), url: strings.TrimSuffix(url.String(), "/"), http: client, client: dyn,
+	return &Cluster{
+		Access: a, Patience: usualPatience(), url: strings.TrimSuffix(url.String(), "/"), http: client, client: dyn,
 		kinds: map[schema.GroupVersion]map[string]mapping{},
 	}, nil
 }
 
-// target is one object: where it is and what it is called.
-type target struct {
-	gvk       schema.GroupVersionKind
-	mapping   mapping
-	namespace string
-	name      string
+// Target is one object: where it is and what it is called.
+type Target struct {
+	GVK       schema.GroupVersionKind
+	Mapping   mapping
+	Namespace string
+	Name      string
+}
+
+// TargetOf is an object, or with an empty name all objects, of one of Kubernetes' own kinds.
+func TargetOf(gvk schema.GroupVersionKind, namespace, name string) Target {
+	return Target{GVK: gvk, Mapping: builtin[gvk], Namespace: namespace, Name: name}
 }
 
 // String is how people are told of the object.
-func (t target) String() string {
-	if t.namespace == "" {
-		return t.gvk.Kind + " " + t.name
+func (t Target) String() string {
+	switch {
+	case t.Name == "" && t.Namespace == "":
+		return "all of " + t.GVK.Kind
+	case t.Name == "":
+		return "all of " + t.GVK.Kind + " in namespace " + t.Namespace
+	case t.Namespace == "":
+		return t.GVK.Kind + " " + t.Name
 	}
-	return t.gvk.Kind + " " + t.namespace + "/" + t.name
+	return t.GVK.Kind + " " + t.Namespace + "/" + t.Name
 }
 
-func (c *cluster) resource(t target) dynamic.ResourceInterface {
-	r := c.client.Resource(t.mapping.resource)
-	if t.mapping.namespaced {
-		return r.Namespace(t.namespace)
+func (c *Cluster) resource(t Target) dynamic.ResourceInterface {
+	r := c.client.Resource(t.Mapping.resource)
+	if t.Mapping.Namespaced {
+		return r.Namespace(t.Namespace)
 	}
 	return r
 }
 
-// mapping finds a kind. Kubernetes' own that stacks use are known; others are asked for once, by group and version.
-func (c *cluster) mapping(ctx context.Context, gvk schema.GroupVersionKind) (mapping, error) {
+// Mapping finds a kind. Kubernetes' own that stacks use are known; others are asked for once, by group and version.
+func (c *Cluster) Mapping(ctx context.Context, gvk schema.GroupVersionKind) (mapping, error) {
 	if m, ok := builtin[gvk]; ok {
 		return m, nil
 	}
@@ -121,11 +134,11 @@ func (c *cluster) mapping(ctx context.Context, gvk schema.GroupVersionKind) (map
 	if m, ok := kinds[gvk.Kind]; ok {
 		return m, nil
 	}
-	return mapping{}, fmt.Errorf("%s %s: %w", gv, gvk.Kind, errNoKind)
+	return mapping{}, fmt.Errorf("%s %s: %w", gv, gvk.Kind, ErrNoKind)
 }
 
-// forget drops what is known of a group: its definition was changed or deleted.
-func (c *cluster) forget(group string) {
+// Forget drops what is known of a group: its definition was changed or deleted.
+func (c *Cluster) Forget(group string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for gv := range c.kinds {
@@ -135,7 +148,7 @@ func (c *cluster) forget(group string) {
 	}
 }
 
-func (c *cluster) discover(ctx context.Context, gv schema.GroupVersion) (map[string]mapping, error) {
+func (c *Cluster) discover(ctx context.Context, gv schema.GroupVersion) (map[string]mapping, error) {
 	path := c.url + "/apis/" + gv.String()
 	if gv.Group == "" {
 		path = c.url + "/api/" + gv.Version
@@ -167,7 +180,7 @@ func (c *cluster) discover(ctx context.Context, gv schema.GroupVersion) (map[str
 	kinds := make(map[string]mapping, len(found.APIResources))
 	for _, r := range found.APIResources {
 		if !strings.Contains(r.Name, "/") {
-			kinds[r.Kind] = mapping{resource: gv.WithResource(r.Name), namespaced: r.Namespaced}
+			kinds[r.Kind] = mapping{resource: gv.WithResource(r.Name), Namespaced: r.Namespaced}
 		}
 	}
 	return kinds, nil
@@ -175,7 +188,7 @@ func (c *cluster) discover(ctx context.Context, gv schema.GroupVersion) (map[str
 
 // try asks again while the cluster cannot answer. Whatever is asked of it may be asked twice: reads, applies, and deletes
 // of one certain object.
-func (c *cluster) try(ctx context.Context, ask func() error) error {
+func (c *Cluster) try(ctx context.Context, ask func() error) error {
 	start, pause := time.Now(), 50*time.Millisecond
 	for {
 		err := ask()
@@ -196,20 +209,20 @@ func (c *cluster) try(ctx context.Context, ask func() error) error {
 }
 
 // limit is how long an error is worth asking again; 0 if it is an answer.
-func (c *cluster) limit(err error) time.Duration {
+func (c *Cluster) limit(err error) time.Duration {
 	switch {
 	case err == nil || strings.Contains(err.Error(), "failed to create typed patch object"):
 		return 0
 	case apierrors.IsTooManyRequests(err), apierrors.IsServiceUnavailable(err), apierrors.IsServerTimeout(err), apierrors.IsTimeout(err):
-		return c.patience.later
+		return c.Patience.Later
 	case apierrors.IsInternalError(err), badGateway(err):
-		return c.patience.broken
+		return c.Patience.Broken
 	case !interrupted(err):
 		return 0
 	case c.reached.Load():
-		return c.patience.later
+		return c.Patience.Later
 	default:
-		return c.patience.first
+		return c.Patience.first
 	}
 }
 
@@ -224,17 +237,17 @@ func interrupted(err error) bool {
 		utilnet.IsHTTP2ConnectionLost(err) || utilnet.IsTimeout(err)
 }
 
-func (c *cluster) get(ctx context.Context, t target) (*unstructured.Unstructured, error) {
+func (c *Cluster) get(ctx context.Context, t Target) (*unstructured.Unstructured, error) {
 	var live *unstructured.Unstructured
 	err := c.try(ctx, func() (err error) {
-		live, err = c.resource(t).Get(ctx, t.name, metav1.GetOptions{})
+		live, err = c.resource(t).Get(ctx, t.Name, metav1.GetOptions{})
 		return err //nolint:wrapcheck // looked at by its type, and explained once
 	})
 	return live, err
 }
 
-// find is get for things that may be absent: then it returns nil.
-func (c *cluster) find(ctx context.Context, t target) (*unstructured.Unstructured, error) {
+// Find is get for things that may be absent: then it returns nil.
+func (c *Cluster) Find(ctx context.Context, t Target) (*unstructured.Unstructured, error) {
 	live, err := c.get(ctx, t)
 	if apierrors.IsNotFound(err) {
 		return nil, nil //nolint:nilnil // absent
@@ -242,9 +255,10 @@ func (c *cluster) find(ctx context.Context, t target) (*unstructured.Unstructure
 	return live, err
 }
 
-func (c *cluster) list(ctx context.Context, gvk schema.GroupVersionKind, namespace string, o metav1.ListOptions) ([]map[string]any, error) {
+// List returns the objects of one of Kubernetes' own kinds in a namespace.
+func (c *Cluster) List(ctx context.Context, gvk schema.GroupVersionKind, namespace string, o metav1.ListOptions) ([]map[string]any, error) {
 	var found *unstructured.UnstructuredList
-	t := target{gvk: gvk, mapping: builtin[gvk], namespace: namespace}
+	t := TargetOf(gvk, namespace, "")
 	err := c.try(ctx, func() (err error) {
 		found, err = c.resource(t).List(ctx, o)
 		return err //nolint:wrapcheck // looked at by its type, and explained once
@@ -259,47 +273,47 @@ func (c *cluster) list(ctx context.Context, gvk schema.GroupVersionKind, namespa
 	return out, nil
 }
 
-// how says how an object is applied.
-type how struct {
-	manager string
-	force   bool
-	dryRun  bool
+// ApplyOptions say how an object is applied.
+type ApplyOptions struct {
+	Manager string
+	Force   bool
+	DryRun  bool
 }
 
-// apply sends an object by server-side apply and returns it as it then is, or would be.
-func (c *cluster) apply(ctx context.Context, t target, o map[string]any, h how) (*unstructured.Unstructured, error) {
+// Apply sends an object by server-side apply and returns it as it then is, or would be.
+func (c *Cluster) Apply(ctx context.Context, t Target, o map[string]any, h ApplyOptions) (*unstructured.Unstructured, error) {
 	body, err := json.Marshal(o)
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", t, err)
 	}
-	options := metav1.PatchOptions{FieldManager: h.manager, Force: &h.force, FieldValidation: metav1.FieldValidationStrict}
-	if h.dryRun {
+	options := metav1.PatchOptions{FieldManager: h.Manager, Force: &h.Force, FieldValidation: metav1.FieldValidationStrict}
+	if h.DryRun {
 		options.DryRun = []string{metav1.DryRunAll}
 	}
 	var live *unstructured.Unstructured
 	err = c.try(ctx, func() (err error) {
-		live, err = c.resource(t).Patch(ctx, t.name, types.ApplyPatchType, body, options)
+		live, err = c.resource(t).Patch(ctx, t.Name, types.ApplyPatchType, body, options)
 		return err //nolint:wrapcheck // looked at by its type, and explained once
 	})
 	return live, err
 }
 
-// remove asks for one certain object to be deleted.
-func (c *cluster) remove(ctx context.Context, t target, uid types.UID, policy metav1.DeletionPropagation) error {
+// Remove asks for one certain object to be deleted.
+func (c *Cluster) Remove(ctx context.Context, t Target, uid types.UID, policy metav1.DeletionPropagation) error {
 	return c.try(ctx, func() error {
-		return c.resource(t).Delete(ctx, t.name, metav1.DeleteOptions{
+		return c.resource(t).Delete(ctx, t.Name, metav1.DeleteOptions{
 			PropagationPolicy: &policy, Preconditions: &metav1.Preconditions{UID: &uid},
 		})
 	})
 }
 
-// follow calls visit with the object as it is, nil when it is not there, again at every change, and at every tick. A
+// Follow calls visit with the object as it is, nil when it is not there, again at every change, and at every tick. A
 // watch that breaks is begun anew from the object as it then is, so nothing is missed.
-func (c *cluster) follow(ctx context.Context, t target, tick time.Duration, visit func(*unstructured.Unstructured) (bool, error)) error {
+func (c *Cluster) Follow(ctx context.Context, t Target, tick time.Duration, visit func(*unstructured.Unstructured) (bool, error)) error {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for {
-		live, err := c.find(ctx, t)
+		live, err := c.Find(ctx, t)
 		if err != nil {
 			return err
 		}
@@ -318,11 +332,11 @@ func (c *cluster) follow(ctx context.Context, t target, tick time.Duration, visi
 	}
 }
 
-func (c *cluster) watch(
-	ctx context.Context, t target, live *unstructured.Unstructured, tick <-chan time.Time,
+func (c *Cluster) watch(
+	ctx context.Context, t Target, live *unstructured.Unstructured, tick <-chan time.Time,
 	visit func(*unstructured.Unstructured) (bool, error),
 ) (bool, error) {
-	options := metav1.ListOptions{FieldSelector: "metadata.name=" + t.name}
+	options := metav1.ListOptions{FieldSelector: "metadata.name=" + t.Name}
 	if live != nil {
 		options.ResourceVersion = live.GetResourceVersion()
 	}

@@ -1,4 +1,4 @@
-package kubernetes
+package kubeapi
 
 import (
 	"errors"
@@ -23,33 +23,34 @@ func (e *Error) Error() string { return e.Line }
 
 func (e *Error) Unwrap() error { return e.Cause }
 
-func explained(cause error, format string, args ...any) error {
+// Explained returns an [Error] of one line.
+func Explained(cause error, format string, args ...any) error {
 	return &Error{Line: strings.Join(strings.Fields(fmt.Sprintf(format, args...)), " "), Cause: cause}
 }
 
-// explain turns what the client says about an object into an [Error].
-func (c *cluster) explain(t target, err error) error {
+// Explain turns what the client says about an object into an [Error].
+func (c *Cluster) Explain(t Target, err error) error {
 	if err == nil {
 		return nil
 	}
-	if errors.As(err, new(*Error)) || errors.As(err, new(*ForeignError)) {
+	if errors.As(err, new(*Error)) {
 		return err
 	}
 	if status, ok := errors.AsType[*apierrors.StatusError](err); ok {
 		return c.explainStatus(t, status)
 	}
-	if line := c.unreachable(err); line != "" {
-		return explained(err, "%s", line)
+	if line := c.Unreachable(err); line != "" {
+		return Explained(err, "%s", line)
 	}
-	if errors.Is(err, errNoKind) {
-		return explained(err, "%s: cluster %s has no kind %s in %s: install its CustomResourceDefinition first, or depend on it",
-			t, c.label(), t.gvk.Kind, t.gvk.GroupVersion())
+	if errors.Is(err, ErrNoKind) {
+		return Explained(err, "%s: cluster %s has no kind %s in %s: install its CustomResourceDefinition first, or depend on it",
+			t, c.label(), t.GVK.Kind, t.GVK.GroupVersion())
 	}
 	return fmt.Errorf("%s: %w", t, err)
 }
 
 // label is how people know the cluster.
-func (c *cluster) label() string {
+func (c *Cluster) label() string {
 	if c.context == "" {
 		return c.url
 	}
@@ -57,11 +58,11 @@ func (c *cluster) label() string {
 }
 
 // who is the identity that the cluster was asked with.
-func (c *cluster) who() string {
+func (c *Cluster) who() string {
 	if c.context == "" {
 		return "the pod's service account"
 	}
-	return fmt.Sprintf("user %q of the kubeconfig", c.user)
+	return fmt.Sprintf("user %q of the kubeconfig", c.User)
 }
 
 // missing is what client-go says of an exec plugin that is not there.
@@ -70,8 +71,8 @@ var missing = regexp.MustCompile(`exec: (?:executable |")([^ "]+)"?(?: not found
 // failed is what client-go says of an exec plugin that ended with an error.
 var failed = regexp.MustCompile(`exec: executable (\S+) failed with exit code (\d+)`)
 
-// unreachable is the line for a cluster that was not asked, or did not answer; empty if that is not it.
-func (c *cluster) unreachable(err error) string {
+// Unreachable is the line for a cluster that was not asked, or did not answer; empty if that is not it.
+func (c *Cluster) Unreachable(err error) string {
 	text := err.Error()
 	if m := missing.FindStringSubmatch(text); m != nil {
 		return fmt.Sprintf("cannot sign in to cluster %s: %s signs in with the program %q, which is not installed: "+
@@ -118,61 +119,61 @@ var (
 	manager   = regexp.MustCompile(`conflict with "([^"]+)"`)
 )
 
-func (c *cluster) explainStatus(t target, err *apierrors.StatusError) error {
+func (c *Cluster) explainStatus(t Target, err *apierrors.StatusError) error {
 	text := err.ErrStatus.Message
 	if m := undefined.FindStringSubmatch(text); m != nil {
-		return explained(err, "%s: %s: the kind has no such field: correct the program", t, withoutValues(t, m[1]))
+		return Explained(err, "%s: %s: the kind has no such field: correct the program", t, withoutValues(t, m[1]))
 	}
 	if m := webhook.FindStringSubmatch(text); m != nil {
-		return explained(err, "%s: refused by admission webhook %q: %s", t, m[1], withoutValues(t, m[2]))
+		return Explained(err, "%s: refused by admission webhook %q: %s", t, m[1], withoutValues(t, m[2]))
 	}
 	if m := calling.FindStringSubmatch(text); m != nil {
-		return explained(err, "%s: admission webhook %q does not answer (%s): repair it, or remove its configuration", t, m[1], m[2])
+		return Explained(err, "%s: admission webhook %q does not answer (%s): repair it, or remove its configuration", t, m[1], m[2])
 	}
 	switch {
 	case apierrors.IsForbidden(err):
 		return c.explainForbidden(t, err)
 	case apierrors.IsUnauthorized(err):
-		return explained(err, "cluster %s does not accept %s: the token or certificate is wrong or has expired: sign in again", c.label(), c.who())
+		return Explained(err, "cluster %s does not accept %s: the token or certificate is wrong or has expired: sign in again", c.label(), c.who())
 	case apierrors.IsConflict(err):
 		return explainConflict(t, err)
 	case apierrors.IsInvalid(err):
 		return explainInvalid(t, err)
 	case apierrors.IsNotFound(err) && err.ErrStatus.Details != nil && err.ErrStatus.Details.Kind == "namespaces":
-		return explained(err, "%s: namespace %s does not exist: create it first, or depend on it", t, t.namespace)
+		return Explained(err, "%s: namespace %s does not exist: create it first, or depend on it", t, t.Namespace)
 	case apierrors.IsTooManyRequests(err):
-		return explained(err, "%s: cluster %s has too much to do (429) and still had when patience ended: try again later", t, c.label())
+		return Explained(err, "%s: cluster %s has too much to do (429) and still had when patience ended: try again later", t, c.label())
 	case apierrors.IsServiceUnavailable(err), apierrors.IsServerTimeout(err), apierrors.IsTimeout(err), apierrors.IsInternalError(err), badGateway(err):
-		return explained(err, "%s: cluster %s could not answer (%d): %s: try again later", t, c.label(), err.ErrStatus.Code, withoutValues(t, text))
+		return Explained(err, "%s: cluster %s could not answer (%d): %s: try again later", t, c.label(), err.ErrStatus.Code, withoutValues(t, text))
 	}
-	return explained(err, "%s: %s", t, withoutValues(t, text))
+	return Explained(err, "%s: %s", t, withoutValues(t, text))
 }
 
-func (c *cluster) explainForbidden(t target, err *apierrors.StatusError) error {
+func (c *Cluster) explainForbidden(t Target, err *apierrors.StatusError) error {
 	text := err.ErrStatus.Message
 	if apierrors.HasStatusCause(err, "NamespaceTerminating") || strings.Contains(text, "because it is being terminated") {
-		return explained(err, "%s: namespace %s is being deleted: wait until it is gone, then run again", t, t.namespace)
+		return Explained(err, "%s: namespace %s is being deleted: wait until it is gone, then run again", t, t.Namespace)
 	}
 	if m := quota.FindStringSubmatch(text); m != nil {
-		return explained(err, "%s: quota %s of namespace %s is exceeded: asks for %s, in use are %s of %s: raise the quota or ask for less",
-			t, m[1], t.namespace, m[2], m[3], m[4])
+		return Explained(err, "%s: quota %s of namespace %s is exceeded: asks for %s, in use are %s of %s: raise the quota or ask for less",
+			t, m[1], t.Namespace, m[2], m[3], m[4])
 	}
 	if m := forbidden.FindStringSubmatch(text); m != nil {
 		where := strings.ReplaceAll(strings.TrimPrefix(m[4], " in the "), `"`, "")
 		if where == "" {
 			where = "the whole cluster"
 		}
-		return explained(err, "%s: %s may not %s %s in %s: ask for a role that allows it, or use another context", t, m[1], m[2], m[3], where)
+		return Explained(err, "%s: %s may not %s %s in %s: ask for a role that allows it, or use another context", t, m[1], m[2], m[3], where)
 	}
 	_, why, found := strings.Cut(text, "is forbidden: ")
 	if !found {
 		why = text
 	}
-	return explained(err, "%s: refused by the cluster's admission: %s", t, withoutValues(t, why))
+	return Explained(err, "%s: refused by the cluster's admission: %s", t, withoutValues(t, why))
 }
 
 // explainConflict says which fields belong to whom.
-func explainConflict(t target, err *apierrors.StatusError) error {
+func explainConflict(t Target, err *apierrors.StatusError) error {
 	owners := map[string][]string{}
 	var names []string
 	for _, cause := range causes(err) {
@@ -189,22 +190,22 @@ func explainConflict(t target, err *apierrors.StatusError) error {
 		owners[name] = append(owners[name], cause.Field)
 	}
 	if len(names) == 0 {
-		return explained(err, "%s: %s: run again", t, err.ErrStatus.Message)
+		return Explained(err, "%s: %s: run again", t, err.ErrStatus.Message)
 	}
 	var parts []string
 	for _, name := range names {
 		parts = append(parts, fmt.Sprintf("%s belongs to field manager %q", strings.Join(some(owners[name]), ", "), name))
 	}
-	return explained(err, `%s: %s: leave it out of the program, or take it by the annotation pulumi.com/patchForce: "true"`,
+	return Explained(err, `%s: %s: leave it out of the program, or take it by the annotation pulumi.com/patchForce: "true"`,
 		t, strings.Join(parts, "; "))
 }
 
-func explainInvalid(t target, err *apierrors.StatusError) error {
+func explainInvalid(t Target, err *apierrors.StatusError) error {
 	var parts []string
 	next := "correct the program"
 	for _, cause := range causes(err) {
 		what := cause.Message
-		if t.gvk.Kind == "Secret" {
+		if t.GVK.Kind == "Secret" {
 			what = "is refused (" + string(cause.Type) + ")" // the message quotes the value
 		}
 		if cause.Field != "" {
@@ -218,7 +219,7 @@ func explainInvalid(t target, err *apierrors.StatusError) error {
 	if len(parts) == 0 {
 		parts = append(parts, withoutValues(t, err.ErrStatus.Message))
 	}
-	return explained(err, "%s: %s: %s", t, strings.Join(some(parts), "; "), next)
+	return Explained(err, "%s: %s: %s", t, strings.Join(some(parts), "; "), next)
 }
 
 // immutable says that the object would be taken if it were new.
@@ -250,24 +251,32 @@ func some(list []string) []string {
 var quoted = regexp.MustCompile(`(Invalid|Unsupported|Duplicate) value: (?:"(?:[^"\\]|\\.)*"|[^:]*)`)
 
 // withoutValues drops the values that the API server quotes, for a Secret.
-func withoutValues(t target, text string) string {
-	if t.gvk.Kind != "Secret" {
+func withoutValues(t Target, text string) string {
+	if t.GVK.Kind != "Secret" {
 		return text
 	}
 	return quoted.ReplaceAllString(text, "$1 value: [secret]")
 }
 
-// isIdentity says that an apply met another object than the one it was for, or none.
-func isIdentity(err error) bool {
+// IsIdentity says that an apply met another object than the one it was for, or none.
+func IsIdentity(err error) bool {
 	return apierrors.IsConflict(err) && (strings.Contains(err.Error(), "uid mismatch") || strings.Contains(err.Error(), "UID in precondition"))
 }
 
-// isConflict says that fields belong to somebody else.
-func isConflict(err error) bool {
+// IsConflict says that fields belong to somebody else.
+func IsConflict(err error) bool {
 	return apierrors.IsConflict(err) && apierrors.HasStatusCause(err, metav1.CauseTypeFieldManagerConflict)
 }
 
-// noDryRun says that a dry run is refused where the real one might not be: a webhook with side effects.
-func noDryRun(err error) bool {
+// NoDryRun says that a dry run is refused where the real one might not be: a webhook with side effects.
+func NoDryRun(err error) bool {
 	return apierrors.IsBadRequest(err) && strings.Contains(err.Error(), "dry run")
 }
+
+// IsRefused says that admission would not take the object as the program has it.
+func IsRefused(err error) bool {
+	return apierrors.IsForbidden(err) && !forbidden.MatchString(err.Error()) || webhook.MatchString(err.Error())
+}
+
+// WebhookDown says that an admission webhook does not answer.
+func WebhookDown(err error) bool { return calling.MatchString(err.Error()) }

@@ -1,6 +1,7 @@
-package kubernetes
+package kubeapi
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -17,12 +18,6 @@ func workloadOf(kind string, replicas int, st m) m {
 		"spec": m{"replicas": int64(replicas)}, "status": st,
 	}
 }
-
-func cond(kind, status, reason, message string) m {
-	return m{"type": kind, "status": status, "reason": reason, "message": message}
-}
-
-func n(v int) any { return int64(v) }
 
 // TestReady follows the rules of pulumi-kubernetes, provider/pkg/await, kind by kind.
 func TestReady(t *testing.T) {
@@ -41,15 +36,15 @@ func TestReady(t *testing.T) {
 		},
 		"DeploymentUnseen": {
 			"deployment.go: waitUntilDeploymentControllerReconciles",
-			workloadOf("Deployment", 2, seen(1, m{"updatedReplicas": n(2), "availableReplicas": n(2), "conditions": available})), false, "controller", never,
+			workloadOf("Deployment", 2, seen(1, m{"updatedReplicas": n(2), "availableReplicas": n(2), "conditions": available})), false, "controller", Never,
 		},
 		"DeploymentOld": {
 			"deployment.go: updatedReplicaSetReady",
-			workloadOf("Deployment", 2, seen(2, m{"updatedReplicas": n(1), "availableReplicas": n(2)})), false, "1 of 2 replicas are new", never,
+			workloadOf("Deployment", 2, seen(2, m{"updatedReplicas": n(1), "availableReplicas": n(2)})), false, "1 of 2 replicas are new", Never,
 		},
 		"DeploymentUnavailable": {
 			"deployment.go: deploymentAvailable",
-			workloadOf("Deployment", 2, seen(2, m{"updatedReplicas": n(2), "availableReplicas": n(1)})), false, "1 of 2 replicas are available", never,
+			workloadOf("Deployment", 2, seen(2, m{"updatedReplicas": n(2), "availableReplicas": n(1)})), false, "1 of 2 replicas are available", Never,
 		},
 		"DeploymentStuck": {
 			"deployment.go: ProgressDeadlineExceeded",
@@ -70,14 +65,14 @@ func TestReady(t *testing.T) {
 		"StatefulSetRevision": {
 			"statefulset.go: revisionReady",
 			workloadOf("StatefulSet", 1, seen(2, m{"updatedReplicas": n(1), "readyReplicas": n(1), "currentRevision": "a", "updateRevision": "b"})),
-			false, "new revision", never,
+			false, "new revision", Never,
 		},
 		"DaemonSet": {
 			"daemonset.go", workloadOf("DaemonSet", 0, seen(2, m{"desiredNumberScheduled": n(2), "updatedNumberScheduled": n(2), "numberAvailable": n(1)})),
-			false, "1 of 2 pods are available", never,
+			false, "1 of 2 pods are available", Never,
 		},
 		"JobDone":    {"checker/job: jobComplete", m{"apiVersion": "batch/v1", "kind": "Job", "status": m{"conditions": l{cond("Complete", "True", "", "")}}}, true, "", 0},
-		"JobRunning": {"checker/job: jobComplete", m{"apiVersion": "batch/v1", "kind": "Job", "status": m{"active": n(1)}}, false, "1 running", never},
+		"JobRunning": {"checker/job: jobComplete", m{"apiVersion": "batch/v1", "kind": "Job", "status": m{"active": n(1)}}, false, "1 running", Never},
 		"JobFailed": {
 			"checker/job: collectJobConditionErrors",
 			m{"apiVersion": "batch/v1", "kind": "Job", "status": m{"conditions": l{cond("Failed", "True", "BackoffLimitExceeded", "too often")}}},
@@ -86,15 +81,15 @@ func TestReady(t *testing.T) {
 		"PodReady":     {"checker/pod: podReady", m{"apiVersion": "v1", "kind": "Pod", "status": m{"conditions": l{cond("Ready", "True", "", "")}}}, true, "", 0},
 		"PodSucceeded": {"checker/pod: podReady", m{"apiVersion": "v1", "kind": "Pod", "status": m{"phase": "Succeeded"}}, true, "", 0},
 		"PodFailed":    {"it will never be ready", m{"apiVersion": "v1", "kind": "Pod", "status": m{"phase": "Failed", "reason": "Evicted"}}, false, "Evicted", 0},
-		"LoadBalancer": {"service.go: processServiceEvent", m{"apiVersion": "v1", "kind": "Service", "spec": m{"type": "LoadBalancer"}}, false, "no address", never},
+		"LoadBalancer": {"service.go: processServiceEvent", m{"apiVersion": "v1", "kind": "Service", "spec": m{"type": "LoadBalancer"}}, false, "no address", Never},
 		"ClusterIP":    {"service.go: processServiceEvent", m{"apiVersion": "v1", "kind": "Service", "spec": m{"type": "ClusterIP"}}, true, "", 0},
 		"Ingress": {
 			"ingress.go: processIngressEvent",
 			m{"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "spec": m{"ingressClassName": "nginx"}},
-			false, "class nginx", never,
+			false, "class nginx", Never,
 		},
 		"ClaimBound":   {"awaiters.go: untilCoreV1PersistentVolumeClaimReady", m{"apiVersion": "v1", "kind": "PersistentVolumeClaim", "status": m{"phase": "Bound"}}, true, "", 0},
-		"ClaimPending": {"awaiters.go", m{"apiVersion": "v1", "kind": "PersistentVolumeClaim", "status": m{"phase": "Pending"}}, false, "no volume", never},
+		"ClaimPending": {"awaiters.go", m{"apiVersion": "v1", "kind": "PersistentVolumeClaim", "status": m{"phase": "Pending"}}, false, "no volume", Never},
 		"Quota": {
 			"awaiters.go: untilCoreV1ResourceQuotaInitialized",
 			m{"apiVersion": "v1", "kind": "ResourceQuota", "spec": m{"hard": m{"pods": "1"}}, "status": m{"hard": m{"pods": "1"}}},
@@ -103,9 +98,9 @@ func TestReady(t *testing.T) {
 		"TokenSecret": {
 			"awaiters.go: untilCoreV1SecretInitialized",
 			m{"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token"},
-			false, "token", never,
+			false, "token", Never,
 		},
-		"Definition": {"established", m{"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}, false, "serve", never},
+		"Definition": {"established", m{"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}, false, "serve", Never},
 		"DefinitionTaken": {
 			"names are taken",
 			m{"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "status": m{"conditions": l{cond("NamesAccepted", "False", "", "widgets")}}},
@@ -115,12 +110,12 @@ func TestReady(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			check := awaited(gvkOf(tc.object))
+			check := Awaited(KindOf(tc.object))
 			if check == nil {
 				t.Fatal("nothing is waited for")
 			}
 			v := check(tc.object)
-			if v.ready != tc.ready || !strings.Contains(v.waits, tc.waits) || !tc.ready && v.after != tc.after {
+			if v.Ready != tc.ready || !strings.Contains(v.Waits, tc.waits) || !tc.ready && v.After != tc.after {
 				t.Errorf("%s: %+v", tc.source, v)
 			}
 		})
@@ -153,18 +148,18 @@ func TestPodFinding(t *testing.T) {
 		"Crash":        {pod(waitingFor("CrashLoopBackOff", "", 3, m{"exitCode": n(2), "message": "no database\n"})), "container app crashes: exit code 2: no database", 0},
 		"CrashOnce":    {pod(waitingFor("CrashLoopBackOff", "", 1, m{"exitCode": n(137), "reason": "OOMKilled"})), "exit code 137 (OOMKilled)", time.Minute},
 		"Config":       {pod(waitingFor("CreateContainerConfigError", `secret "x" not found`, 0, nil)), `secret "x" not found`, 10 * time.Second},
-		"Probe":        {pod(m{"name": "app", "ready": false, "state": m{"running": m{}}}), "is running and not ready", never},
+		"Probe":        {pod(m{"name": "app", "ready": false, "state": m{"running": m{}}}), "is running and not ready", Never},
 		"Ready":        {pod(m{"name": "app", "ready": true, "state": m{"running": m{}}}), "", 0},
 		"Scheduling": {
 			m{"status": m{"conditions": l{cond("PodScheduled", "False", "Unschedulable", "0/1 nodes are available")}}},
-			"it fits on no node: 0/1 nodes are available", never,
+			"it fits on no node: 0/1 nodes are available", Never,
 		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := podFinding(tc.pod)
-			if tc.want == "" && f.text != "" || !strings.Contains(f.text, tc.want) || f.after != tc.after {
+			f := PodFinding(tc.pod)
+			if tc.want == "" && f.Text != "" || !strings.Contains(f.Text, tc.want) || f.After != tc.after {
 				t.Errorf("%+v", f)
 			}
 		})
@@ -174,65 +169,44 @@ func TestPodFinding(t *testing.T) {
 // TestJudge holds that a reason is final only when it has lasted, whatever the texts in between.
 func TestJudge(t *testing.T) {
 	t.Parallel()
-	w := &workload{}
+	w := &Workload{}
 	start := time.Now()
-	pull := func(reason string) []finding {
-		return []finding{podFinding(pod(waitingFor(reason, "not found", 0, nil)))}
+	pull := func(reason string) []Finding {
+		return []Finding{PodFinding(pod(waitingFor(reason, "not found", 0, nil)))}
 	}
 	deployment := m{"kind": "Deployment"}
-	if v := w.judge(deployment, pull("ErrImagePull"), start); v.after != never || v.waits == "" {
+	if v := w.judge(deployment, pull("ErrImagePull"), start); v.After != Never || v.Waits == "" {
 		t.Errorf("at once: %+v", v)
 	}
-	if v := w.judge(deployment, pull("ImagePullBackOff"), start.Add(6*time.Second)); v.after != 0 {
+	if v := w.judge(deployment, pull("ImagePullBackOff"), start.Add(6*time.Second)); v.After != 0 {
 		t.Errorf("after 6 s: %+v", v)
 	}
-	if v := w.judge(deployment, nil, start.Add(7*time.Second)); v.waits != "" {
+	if v := w.judge(deployment, nil, start.Add(7*time.Second)); v.Waits != "" {
 		t.Errorf("when it is over: %+v", v)
 	}
-	crash := []finding{podFinding(pod(waitingFor("CrashLoopBackOff", "", 5, m{"exitCode": n(1)})))}
-	if v := w.judge(m{"kind": "Job"}, crash, start); v.after != never {
+	crash := []Finding{PodFinding(pod(waitingFor("CrashLoopBackOff", "", 5, m{"exitCode": n(1)})))}
+	if v := w.judge(m{"kind": "Job"}, crash, start); v.After != Never {
 		t.Errorf("a Job counts itself: %+v", v)
 	}
-	if v := w.judge(deployment, crash, start); v.after != 0 {
+	if v := w.judge(deployment, crash, start); v.After != 0 {
 		t.Errorf("a Deployment crashes: %+v", v)
 	}
 }
 
-func TestWaitFor(t *testing.T) {
-	t.Parallel()
-	o := m{"status": m{"phase": "Running", "replicas": n(3), "conditions": l{cond("Ready", "True", "", ""), cond("Stalled", "False", "", "")}}}
-	cases := map[string]struct {
-		expr  string
-		ready bool
-		err   string
-	}{
-		"Path":          {"jsonpath={.status.phase}=Running", true, ""},
-		"PathNumber":    {"jsonpath={.status.replicas}=3", true, ""},
-		"PathOther":     {"jsonpath={.status.phase}=Done", false, ""},
-		"PathThere":     {"jsonpath={.status.phase}", true, ""},
-		"PathAbsent":    {"jsonpath={.status.nothing}", false, ""},
-		"Condition":     {"condition=Ready", true, ""},
-		"ConditionNot":  {"condition=Stalled=False", true, ""},
-		"ConditionLack": {"condition=Other", false, ""},
-		"List":          {`["condition=Ready","jsonpath={.status.phase}=Running"]`, true, ""},
-		"ListOne":       {`["condition=Ready","condition=Other"]`, false, ""},
-		"Empty":         {`[]`, false, "at least one condition"},
-		"Prefix":        {"phase=Running", false, `expected a "jsonpath=" or "condition=" prefix`},
-		"Syntax":        {"jsonpath={.status", false, "unclosed"},
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			c, err := parseWaitFor(tc.expr)
-			if tc.err != "" || err != nil {
-				if err == nil || tc.err == "" || !strings.Contains(err.Error(), tc.err) {
-					t.Errorf("error = %v, want %q", err, tc.err)
-				}
-				return
-			}
-			if v := c.check(o); v.ready != tc.ready {
-				t.Errorf("%+v", v)
-			}
-		})
-	}
+type (
+	m = map[string]any
+	l = []any
+)
+
+// with is an object with other values at the top.
+func with(o m, change m) m {
+	out := maps.Clone(o)
+	maps.Copy(out, change)
+	return out
 }
+
+func cond(kind, status, reason, message string) m {
+	return m{"type": kind, "status": status, "reason": reason, "message": message}
+}
+
+func n(v int) any { return int64(v) }
