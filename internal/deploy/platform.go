@@ -87,6 +87,8 @@ type RedisServer struct {
 	Admin Credentials
 	// Own says that the server goes when the application does.
 	Own bool
+	// Image makes an instance in the cluster for each application, beside its pods; the fields above are empty then.
+	Image string
 }
 
 // SearchServer is an OpenSearch.
@@ -95,6 +97,8 @@ type SearchServer struct {
 	URL string
 	// Admin may make users; empty where the server runs no security plugin.
 	Admin Credentials
+	// Image makes an instance in the cluster for each application, beside its pods; the fields above are empty then.
+	Image string
 }
 
 // DatabaseServer is a PostgreSQL server and who may manage it.
