@@ -66,7 +66,7 @@ func platformTopRules() map[string]rule {
 		"PlatformCluster.kubeconfig": {doc: "The path of a kubeconfig. Relative to the file."},
 		"PlatformCluster.context":    {doc: "A context of the kubeconfig; the current one if left out."},
 		"PlatformState.url": {
-			doc: "file://PATH (or a path relative to the file, file://./PATH), s3://BUCKET/PREFIX or postgres://HOST/DATABASE; a URL with a password only as a reference.",
+			doc:     "file://PATH (or a path relative to the file, file://./PATH), s3://BUCKET/PREFIX or postgres://HOST/DATABASE; a URL with a password only as a reference.",
 			pattern: statePattern, words: "a file://, s3:// or postgres:// URL, or where such a one is (env:NAME, k8s:NAMESPACE/NAME#KEY)",
 			check: stateOK, hidden: true,
 		},

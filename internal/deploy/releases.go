@@ -1,15 +1,20 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"net"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"plattr.dev/plattr/internal/engine"
+	"plattr.dev/plattr/internal/migrate"
 	"plattr.dev/plattr/operator/api/v1alpha1"
 )
 
@@ -28,6 +33,7 @@ func (e *TakenError) Hint() string { return "choose another `name:` in plattr.ya
 
 // ReleaseError says that a release did not come to serve.
 type ReleaseError struct {
+	Environment string
 	// Failed is the release; Serving is the one that serves instead, with an empty ID where there was none before.
 	Failed, Serving Record
 	// SetBack is why the release before could not be put back; nil if it was.
@@ -231,7 +237,7 @@ func (d *Deployer) release(ctx context.Context, app Application, p Platform, o R
 	if err == nil || o.Plan || !errors.Is(err, engine.ErrResourceFailed) || ctx.Err() != nil {
 		return out, err
 	}
-	failed := &ReleaseError{Failed: next, Serving: live, Cause: err}
+	failed := &ReleaseError{Environment: p.Target.Environment, Failed: next, Serving: live, Cause: err}
 	if !serves || next.ID == live.ID {
 		return out, failed
 	}
@@ -254,4 +260,40 @@ func (d *Deployer) setBack(
 	o.SkipRefresh, o.message = true, "back to release "+live.ID
 	_, err := d.up(ctx, m.as(app, live), p, o, m)
 	return err
+}
+
+// Earlier is the release that Rollback would go back to.
+func (d *Deployer) Earlier(ctx context.Context, app Application, p Platform, id string) (Record, error) {
+	m, err := d.owned(ctx, app, p)
+	if err != nil {
+		return Record{}, err
+	}
+	return m.earlier(id)
+}
+
+// NewerMigrations names the migrations that ran for releases after one: a rollback to it keeps them.
+func (d *Deployer) NewerMigrations(ctx context.Context, app Application, p Platform, id string) ([]string, error) {
+	m, err := d.memory(ctx, app, p)
+	if err != nil {
+		return nil, err
+	}
+	to, ok := m.find(id)
+	var after Record // the first release after it
+	for _, r := range slices.Backward(m.records) {
+		if number(r.ID) > number(id) {
+			after = r
+		}
+	}
+	if !ok || after.ID == "" || !to.Spec.DatabaseEnabled() || to.Spec.Database.Migrations.Engine == "" {
+		return nil, nil
+	}
+	app.Spec = to.Spec
+	n := NamesOf(app, p.Target)
+	database := cmp.Or(p.Database.Database, n.Database)
+	admin := url.URL{
+		Scheme: "postgres", User: url.UserPassword(p.Database.Admin.User, p.Database.Admin.Secret),
+		Host: net.JoinHostPort(p.Database.Host, strconv.Itoa(p.Database.Port)), Path: "/" + database,
+		RawQuery: url.Values{"sslmode": {cmp.Or(p.Database.TLS, "prefer")}}.Encode(),
+	}
+	return migrate.Since(ctx, migrate.Engine(to.Spec.Database.Migrations.Engine), admin.String(), n.Schema, n.MigrationsSchema, after.Time)
 }

@@ -54,10 +54,10 @@ func TestResolve(t *testing.T) {
 		}
 	}
 	for reference, want := range map[string]string{
-		address + "/shop:2":                                  "has no image " + address + "/shop:2: push it first",
+		address + "/shop:2": "has no image " + address + "/shop:2: push it first",
 		address + "/other@sha256:" + strings.Repeat("0", 64): "push it first",
-		"127.0.0.1:1/shop:1":                                 "registry 127.0.0.1:1 cannot be asked",
-		"Shop:1":                                             `"Shop:1" is no image`,
+		"127.0.0.1:1/shop:1": "registry 127.0.0.1:1 cannot be asked",
+		"Shop:1":             `"Shop:1" is no image`,
 	} {
 		if _, err := image.Resolve(t.Context(), reference); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", reference, err, want)
