@@ -115,6 +115,9 @@ func (e *Environment) Bare(app string) deploy.Platform {
 	} else {
 		cluster.Ingress.TLSSecret = strings.ReplaceAll(s.Ingress.TLS, "{app}", app)
 	}
+	if r := &cluster.Ingress.Rewrite; len(r.Annotations) > 0 {
+		r.Path = cmp.Or(r.Path, "/api/rest")
+	}
 	for _, peer := range s.Services {
 		cluster.Services = append(cluster.Services, application.Peer{Namespace: peer.Namespace, CIDR: peer.CIDR, Ports: peer.Ports})
 	}
