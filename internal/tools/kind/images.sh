@@ -113,7 +113,7 @@ opensearch() {
   printf '%s\n' 'network.host: 0.0.0.0' 'cluster.routing.allocation.disk.threshold_enabled: false' \
     >"$root/usr/share/opensearch/config/opensearch.yml"
   # As on laptops: without modules that this Java does not have; the agent's classes are wanted even where it does not run.
-  sed -i '/incubator.vector/d; /-javaagent/d' "$root/usr/share/opensearch/config/jvm.options"
+  sed -i '/incubator.vector/d; /-javaagent/d; /java.locale.providers/d' "$root/usr/share/opensearch/config/jvm.options"
   mv "$root"/usr/share/opensearch/agent/*.jar "$root/usr/share/opensearch/lib/"
   own usr/share/opensearch/data 1000
   own usr/share/opensearch 1000

@@ -150,12 +150,12 @@ func (w *Watch) resource(e engine.Event) {
 		}
 		w.stage(e)
 	case engine.Done:
-		if label := stageLabel(e); label != "" {
-			w.view.Done(label, "", -1)
+		if stageLabel(e) != "" {
+			w.view.Done(e.Type+" "+e.Name, "", -1)
 		}
 	case engine.Failed:
-		if label := stageLabel(e); label != "" {
-			w.view.Fail(label, errors.New(e.Message))
+		if stageLabel(e) != "" {
+			w.view.Fail(e.Type+" "+e.Name, errors.New(e.Message))
 			w.failed = true
 		}
 	case engine.Drifted:
@@ -179,11 +179,10 @@ func (w *Watch) stage(e engine.Event) {
 	if label == "" {
 		return
 	}
-	shown := label
 	if w.failed { // what comes after a failure undoes it
-		shown = "Back to the release before"
+		label = "Back to the release before"
 	}
-	w.view.Start(label, keyApp, shown)
+	w.view.Start(e.Type+" "+e.Name, keyApp, label)
 }
 
 // stageLabel names the stage that an event is of; empty if it is of none.
@@ -191,7 +190,18 @@ func stageLabel(e engine.Event) string {
 	if e.Operation == engine.Same || e.Operation == engine.Refresh || e.Operation == engine.Read || strings.HasPrefix(string(e.Operation), "delete") {
 		return ""
 	}
-	return map[string]string{"kubernetes:batch/v1:Job": "Migrations", "kubernetes:apps/v1:Deployment": "Rollout"}[e.Type]
+	switch {
+	case e.Type == "kubernetes:batch/v1:Job":
+		return "Migrations"
+	case e.Type != "kubernetes:apps/v1:Deployment":
+		return ""
+	case strings.HasSuffix(e.Name, "-redis"):
+		return "Redis"
+	case strings.HasSuffix(e.Name, "-search"):
+		return "OpenSearch"
+	default:
+		return "Rollout"
+	}
 }
 
 // Close ends the roots that are left: as done with what came out, or as failed.
