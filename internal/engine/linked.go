@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"os"
 
 	"github.com/pulumi/pulumi/pkg/v3/backend/display"
 	pulumiengine "github.com/pulumi/pulumi/pkg/v3/engine"
@@ -23,7 +24,7 @@ func (r *linkedRunner) run(ctx context.Context, op operation, emit func(Event)) 
 	}
 	t := newTranslator(emit)
 	out, err := r.runner.Run(ctx, linked.Request{
-		Kind: kinds[op.verb], Stack: op.ref, Program: op.program, Root: r.runner.State.Root(),
+		Kind: kinds[op.verb], Stack: op.ref, Program: op.program, Root: r.root(),
 		DryRun: op.verb == verbPreview, Refresh: op.options.Refresh, Message: op.options.Message,
 		Events: func(e pulumiengine.Event) {
 			if e.Internal() {
@@ -42,4 +43,12 @@ func (r *linkedRunner) run(ctx context.Context, op operation, emit func(Event)) 
 		out.Program = fmt.Errorf("program: %w", out.Program)
 	}
 	return res, t.failure(out.Program, err)
+}
+
+// root is the directory that relative paths of a program are based on.
+func (r *linkedRunner) root() string {
+	if dir := r.runner.State.Root(); dir != "" {
+		return dir
+	}
+	return os.TempDir() // programs of plattr have no such paths
 }
