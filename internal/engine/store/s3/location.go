@@ -1,9 +1,7 @@
 package s3
 
 import (
-	"context"
 	"fmt"
-	"net"
 	"net/url"
 	"slices"
 	"strconv"
@@ -13,10 +11,6 @@ import (
 )
 
 type resultMetadata = middleware.Metadata
-
-func dial(ctx context.Context, network, address string) (net.Conn, error) {
-	return (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, network, address) //nolint:wrapcheck // explained later
-}
 
 // location is what an s3:// URL says.
 type location struct {

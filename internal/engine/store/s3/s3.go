@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -124,16 +126,13 @@ func newRetryer() aws.Retryer {
 	})
 }
 
-func newHTTPClient() *http.Client {
-	return &http.Client{
-		Timeout: requestTimeout,
-		Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment, DialContext: dial, TLSHandshakeTimeout: dialTimeout,
-			MaxIdleConnsPerHost: parallel, IdleConnTimeout: 30 * time.Second, ForceAttemptHTTP2: true,
-		},
-		// A signature is for one host: a redirect is an answer to report, not to follow.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+// newHTTPClient is the SDK's own, which knows AWS_CA_BUNDLE and follows no redirect of a signed request.
+func newHTTPClient() *awshttp.BuildableClient {
+	return awshttp.NewBuildableClient().WithTimeout(requestTimeout).
+		WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout }).
+		WithTransportOptions(func(t *http.Transport) {
+			t.TLSHandshakeTimeout, t.MaxIdleConnsPerHost = dialTimeout, parallel
+		})
 }
 
 // object is the name of a key in the bucket.
@@ -256,11 +255,7 @@ func (s *Store) apply(ctx context.Context, client *s3.Client, c store.Change) er
 			err = nil
 		}
 	case c.From != "":
-		source := (&url.URL{Path: s.at.bucket + "/" + *s.object(c.From)}).EscapedPath()
-		_, err = client.CopyObject(ctx, &s3.CopyObjectInput{
-			Bucket: &s.at.bucket, Key: s.object(c.Key), CopySource: &source,
-		})
-		if err = s.explain(err, "write", c.Key); errors.Is(err, store.ErrAbsent) {
+		if err = s.copy(ctx, client, c); errors.Is(err, store.ErrAbsent) {
 			err = nil
 		}
 	default:
@@ -268,6 +263,21 @@ func (s *Store) apply(ctx context.Context, client *s3.Client, c store.Change) er
 		err = s.explain(err, "write", c.Key)
 	}
 	return err
+}
+
+// copy lets the server copy an object, or does it itself where the server has no copies.
+func (s *Store) copy(ctx context.Context, client *s3.Client, c store.Change) error {
+	source := (&url.URL{Path: s.at.bucket + "/" + *s.object(c.From)}).EscapedPath()
+	_, err := client.CopyObject(ctx, &s3.CopyObjectInput{Bucket: &s.at.bucket, Key: s.object(c.Key), CopySource: &source})
+	if !is(err, "InvalidRequest", "NotImplemented") {
+		return s.explain(err, "write", c.Key)
+	}
+	o, err := s.get(ctx, c.From)
+	if err != nil {
+		return err
+	}
+	_, err = s.put(ctx, client, &s3.PutObjectInput{Key: s.object(c.Key)}, o.content)
+	return s.explain(err, "write", c.Key)
 }
 
 // put writes an object and returns its version. The conditions are the caller's.
