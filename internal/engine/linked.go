@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
 	"plattr.dev/plattr/internal/engine/linked"
+	"plattr.dev/plattr/internal/engine/lock"
 )
 
 // linkedRunner runs on the engine in this process.
@@ -41,6 +43,9 @@ func (r *linkedRunner) run(ctx context.Context, op operation, emit func(Event)) 
 	}
 	if out.Program != nil {
 		out.Program = fmt.Errorf("program: %w", out.Program)
+	}
+	if errors.Is(err, lock.ErrLost) {
+		return res, err // what the resources say follows from it
 	}
 	return res, t.failure(out.Program, err)
 }

@@ -10,8 +10,11 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
+	"plattr.dev/plattr/internal/engine/lock"
 	"plattr.dev/plattr/internal/lostconn"
 )
 
@@ -20,6 +23,8 @@ const (
 	codeInvalidPassword      = "28P01"
 	codeInvalidAuthorization = "28000"
 	codeNoDatabase           = "3D000"
+	codeNoSchema             = "3F000"
+	codeNoTable              = "42P01"
 	codeInsufficientRights   = "42501"
 	codeSerializationFailure = "40001"
 	codeDeadlockDetected     = "40P01"
@@ -61,6 +66,27 @@ func (s *Store) again(ctx context.Context, attempt func() error) error {
 			return err
 		case <-time.After(time.Duration(n) * 100 * time.Millisecond):
 		}
+	}
+}
+
+// run does something with the table. When that is gone, with its database or a crash that lost it, it is made again.
+func (s *Store) run(ctx context.Context, doing string, do func(pool *pgxpool.Pool) error) error {
+	for n := 1; ; n++ {
+		pool, err := s.open(ctx)
+		if err != nil {
+			return err
+		}
+		err = s.again(ctx, func() error { return do(pool) })
+		if n == 1 && (code(err) == codeNoTable || code(err) == codeNoSchema) {
+			s.mu.Lock()
+			s.made = false
+			s.mu.Unlock()
+			continue
+		}
+		if errors.Is(err, pgx.ErrNoRows) || errors.Is(err, lock.ErrLost) {
+			return err
+		}
+		return s.explain(err, doing)
 	}
 }
 
@@ -129,7 +155,8 @@ func parseReason(err error) string {
 	if i := strings.LastIndex(text, "`: "); i >= 0 {
 		text = text[i+3:]
 	}
-	if i := strings.Index(text, " ("); i >= 0 {
+	// What is in parentheses may repeat the URL, except for this.
+	if i := strings.Index(text, " ("); i >= 0 && !strings.HasPrefix(text, "failed to configure TLS") {
 		text = text[:i]
 	}
 	return text

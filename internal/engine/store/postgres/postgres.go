@@ -191,37 +191,31 @@ func (s *Store) Stat(ctx context.Context, key string) (store.Object, error) {
 }
 
 func (s *Store) row(ctx context.Context, key, sql string, into ...any) error {
-	pool, err := s.open(ctx)
-	if err != nil {
-		return err
-	}
-	err = s.again(ctx, func() error { return pool.QueryRow(ctx, sql, s.prefix+key).Scan(into...) })
+	err := s.run(ctx, "read "+key, func(pool *pgxpool.Pool) error {
+		return pool.QueryRow(ctx, sql, s.prefix+key).Scan(into...)
+	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return fmt.Errorf("%w: %s", store.ErrAbsent, key)
 	}
-	return s.explain(err, "read "+key)
+	return err
 }
 
 // List returns the keys that begin with prefix, sorted.
 func (s *Store) List(ctx context.Context, prefix string) ([]string, error) {
-	pool, err := s.open(ctx)
-	if err != nil {
-		return nil, err
-	}
 	var keys []string
-	err = s.again(ctx, func() error {
+	err := s.run(ctx, "list "+prefix, func(pool *pgxpool.Pool) error {
 		rows, err := pool.Query(ctx, "SELECT key FROM "+table+` WHERE key LIKE $1 ORDER BY key COLLATE "C"`,
 			escape(s.prefix+prefix)+"%")
 		if err != nil {
-			return err //nolint:wrapcheck // explained below
+			return err //nolint:wrapcheck // explained by run
 		}
 		keys, err = pgx.CollectRows(rows, pgx.RowTo[string])
-		return err //nolint:wrapcheck // explained below
+		return err //nolint:wrapcheck // explained by run
 	})
 	for i := range keys {
 		keys[i] = strings.TrimPrefix(keys[i], s.prefix)
 	}
-	return keys, s.explain(err, "list "+prefix)
+	return keys, err
 }
 
 // escape makes a pattern of LIKE that matches the text alone.
@@ -230,18 +224,13 @@ func escape(text string) string { return strings.NewReplacer(`\`, `\\`, `%`, `\%
 // Apply makes the changes in one transaction. Under a lock it is one with the lock's record: whoever takes the lock over
 // removes that first, and so either waits for the transaction or makes it fail.
 func (s *Store) Apply(ctx context.Context, l *lock.Lock, changes ...store.Change) error {
-	pool, err := s.open(ctx)
-	if err != nil {
-		return err
+	if len(changes) == 0 {
+		return nil
 	}
-	err = s.again(ctx, func() error {
-		//nolint:wrapcheck // explained below
+	return s.run(ctx, "write", func(pool *pgxpool.Pool) error {
+		//nolint:wrapcheck // explained by run
 		return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return s.apply(ctx, tx, l, changes) })
 	})
-	if errors.Is(err, lock.ErrLost) {
-		return err
-	}
-	return s.explain(err, "write")
 }
 
 func (s *Store) apply(ctx context.Context, tx pgx.Tx, l *lock.Lock, changes []store.Change) error {
