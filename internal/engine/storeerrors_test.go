@@ -249,4 +249,3 @@ func TestStoreSecrets(t *testing.T) {
 		}
 	})
 }
-

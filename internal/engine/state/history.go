@@ -9,12 +9,16 @@ import (
 	"strings"
 
 	"github.com/pulumi/pulumi/pkg/v3/backend"
+	"golang.org/x/sync/errgroup"
 
 	"plattr.dev/plattr/internal/engine/store"
 )
 
 // kept is how many runs a stack's history holds. The stock CLI never forgets; a developer's laptop should.
 const kept = 100
+
+// readers is how many entries of a history are read at once.
+const readers = 8
 
 // History returns the runs of a stack, newest first; limit 0 means all.
 func (d *Stacks) History(ctx context.Context, ref Ref, limit int) ([]backend.UpdateInfo, error) {
@@ -27,22 +31,41 @@ func (d *Stacks) History(ctx context.Context, ref Ref, limit int) ([]backend.Upd
 	if limit > 0 && len(keys) > limit {
 		keys = keys[:limit]
 	}
-	runs := make([]backend.UpdateInfo, 0, len(keys))
-	for _, k := range keys {
-		raw, err := d.store.Read(ctx, k)
-		if errors.Is(err, store.ErrAbsent) {
-			continue // forgotten just now
+	entries := make([]*backend.UpdateInfo, len(keys))
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(readers)
+	for i, k := range keys {
+		group.Go(func() (err error) {
+			entries[i], err = d.entry(gctx, k)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, fmt.Errorf("read history of stack %s: %w", ref.Stack, err)
+	}
+	runs := make([]backend.UpdateInfo, 0, len(entries))
+	for _, e := range entries {
+		if e != nil {
+			runs = append(runs, *e)
 		}
-		if err != nil {
-			return nil, fmt.Errorf("read history of stack %s: %w", ref.Stack, err)
-		}
-		var info backend.UpdateInfo
-		if err := json.Unmarshal(raw, &info); err != nil {
-			continue // torn by a kill: the run itself is in the state
-		}
-		runs = append(runs, info)
 	}
 	return runs, nil
+}
+
+// entry reads one entry; nil is one that was forgotten just now, or torn by a kill: the run itself is in the state.
+func (d *Stacks) entry(ctx context.Context, key string) (*backend.UpdateInfo, error) {
+	raw, err := d.store.Read(ctx, key)
+	if errors.Is(err, store.ErrAbsent) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var info backend.UpdateInfo
+	if json.Unmarshal(raw, &info) != nil {
+		return nil, nil
+	}
+	return &info, nil
 }
 
 // old lists the oldest entries of a stack's history and backups, those that go.

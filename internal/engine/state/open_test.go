@@ -50,10 +50,10 @@ func TestURL(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a b")
 	for at, want := range map[string]string{
 		(&url.URL{Scheme: "file", Path: dir}).String(): (&url.URL{Scheme: "file", Path: dir}).String(),
-		"s3://b":                            "s3://b",
-		"s3://b/x/y/?region=r&profile=p":    "s3://b/x/y?profile=p&region=r",
-		"s3://b?endpoint=h:9000&awssdk=v2":  "s3://b?endpoint=https%3A%2F%2Fh%3A9000&s3ForcePathStyle=true",
-		"s3://b?endpoint=h&disableSSL=true": "s3://b?disableSSL=true&endpoint=http%3A%2F%2Fh&s3ForcePathStyle=true",
+		"s3://b":                                                 "s3://b",
+		"s3://b/x/y/?region=r&profile=p":                         "s3://b/x/y?profile=p&region=r",
+		"s3://b?endpoint=h:9000&awssdk=v2":                       "s3://b?endpoint=https%3A%2F%2Fh%3A9000&s3ForcePathStyle=true",
+		"s3://b?endpoint=h&disableSSL=true":                      "s3://b?disableSSL=true&endpoint=http%3A%2F%2Fh&s3ForcePathStyle=true",
 		"s3://b?endpoint=https%3A%2F%2Fh&s3ForcePathStyle=false": "s3://b?endpoint=https%3A%2F%2Fh",
 		"postgresql://u:p%40@h:5433/d?sslmode=disable":           "postgres://u:p%40@h:5433/d?search_path=plattr_state&sslmode=disable",
 	} {

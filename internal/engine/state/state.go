@@ -96,7 +96,9 @@ func Open(rawURL string, o Options) (*Stacks, error) {
 }
 
 // shown is a URL without what may be secret: of an unknown scheme, nearly everything.
-func shown(u *url.URL) string { return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String() }
+func shown(u *url.URL) string {
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+}
 
 func openDir(u *url.URL) (*Stacks, error) {
 	s, err := file.Open(u)

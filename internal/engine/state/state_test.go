@@ -13,9 +13,9 @@ import (
 	"github.com/pulumi/pulumi/pkg/v3/resource/deploy"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
-	"plattr.dev/plattr/internal/engine/store/storetest"
 	"plattr.dev/plattr/internal/engine/state"
 	"plattr.dev/plattr/internal/engine/store"
+	"plattr.dev/plattr/internal/engine/store/storetest"
 )
 
 // place is an opened store and its test's side of it.

@@ -162,7 +162,7 @@ type blob struct {
 
 func encode(data []byte) (string, error) {
 	raw, err := json.Marshal(blob{Data: data})
-	return string(raw), err //nolint:wrapcheck // bytes can always be encoded
+	return string(raw), err
 }
 
 // Read returns the content of an object.
@@ -219,7 +219,9 @@ func (s *Store) List(ctx context.Context, prefix string) ([]string, error) {
 }
 
 // escape makes a pattern of LIKE that matches the text alone.
-func escape(text string) string { return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text) }
+func escape(text string) string {
+	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text)
+}
 
 // Apply makes the changes in one transaction. Under a lock it is one with the lock's record: whoever takes the lock over
 // removes that first, and so either waits for the transaction or makes it fail.
@@ -228,7 +230,6 @@ func (s *Store) Apply(ctx context.Context, l *lock.Lock, changes ...store.Change
 		return nil
 	}
 	return s.run(ctx, "write", func(pool *pgxpool.Pool) error {
-		//nolint:wrapcheck // explained by run
 		return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return s.apply(ctx, tx, l, changes) })
 	})
 }
@@ -258,7 +259,6 @@ type execer interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 }
 
-//nolint:wrapcheck // explained by the caller
 func (s *Store) change(ctx context.Context, db execer, c store.Change) error {
 	switch {
 	case c.Delete:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -19,12 +20,17 @@ const (
 	lockName = "plattr.json"
 	// tries is how often a taking begins anew because somebody else changed the lock in that moment.
 	tries = 5
+	pause = 50 * time.Millisecond
 	// renewal bounds one heartbeat, so that several may fail before it is too late.
 	renewal = 5 * time.Second
 )
 
-// errContended says that the lock changed while it was looked at.
-var errContended = errors.New("the lock changed")
+var (
+	// errContended says that the lock changed while it was looked at.
+	errContended = errors.New("the lock changed")
+	// errHidden says that there was none to look at.
+	errHidden = fmt.Errorf("%w: it is absent", errContended)
+)
 
 // Lock takes the lock in a folder, or returns a [lock.HeldError]. It is written on the condition that there is none
 // (If-None-Match), the lock of a dead process is replaced, and every heartbeat is written, on the condition that it is
@@ -38,19 +44,21 @@ func (s *Store) Lock(ctx context.Context, dir, owner string) (*lock.Lock, error)
 	taken := time.Now()
 	err = errContended
 	for n := 0; errors.Is(err, errContended) && n < tries; n++ {
+		time.Sleep(time.Duration(n) * pause)
 		taken = time.Now()
 		err = g.take(ctx, mine)
 	}
-	if errors.Is(err, errContended) {
+	switch {
+	case errors.Is(err, errHidden):
+		return nil, fmt.Errorf("state %s: the server refuses to write %s as if it were there, but it is not: "+
+			"if the bucket keeps versions, delete the marker that hides it", s.at, g.key)
+	case errors.Is(err, errContended):
 		return nil, &lock.HeldError{}
-	}
-	if err == nil {
-		if err = g.alone(ctx); err != nil {
-			return nil, errors.Join(err, g.Release(ctx))
-		}
-	}
-	if err != nil {
+	case err != nil:
 		return nil, err
+	}
+	if err := g.alone(ctx); err != nil {
+		return nil, errors.Join(err, g.Release(ctx))
 	}
 	return lock.Hold(g.key, mine, taken, g), nil
 }
@@ -61,7 +69,8 @@ type grip struct {
 	client   *s3.Client
 	dir, key string
 	id       string
-	version  string // of the record that we wrote last
+	tag      string   // of the record that we wrote last
+	versions []string // of all that we wrote, oldest first, in a bucket that keeps them
 }
 
 func (s *Store) grip(ctx context.Context, dir string) (*grip, error) {
@@ -84,14 +93,14 @@ func (g *grip) take(ctx context.Context, mine lock.Record) error {
 	}
 	there, err := g.store.get(ctx, g.key)
 	if errors.Is(err, store.ErrAbsent) {
-		return errContended // given back just now
+		return errHidden // given back just now
 	}
 	if err != nil {
 		return err
 	}
 	r, torn := lock.Parse(there.content)
 	if torn == nil && r.ID == mine.ID { // the answer to an earlier attempt was lost
-		g.version = there.Version
+		g.tag = there.Version
 		return g.probe(ctx, mine)
 	}
 	if torn == nil && r.Alive(there.Age) {
@@ -114,10 +123,10 @@ func (g *grip) probe(ctx context.Context, mine lock.Record) error {
 	if known {
 		return nil
 	}
-	before := g.version
+	before := g.tag
 	err := g.write(ctx, mine, &s3.PutObjectInput{IfNoneMatch: aws.String("*")})
 	if refused(err) {
-		g.version = before
+		g.tag = before
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.probed = true
@@ -170,11 +179,15 @@ func (g *grip) write(ctx context.Context, r lock.Record, in *s3.PutObjectInput) 
 		return err
 	}
 	in.Key = g.store.object(g.key)
-	version, err := g.store.put(ctx, g.client, in, raw)
-	if err == nil {
-		g.version = version
+	w, err := g.store.put(ctx, g.client, in, raw)
+	if err != nil {
+		return err
 	}
-	return err
+	g.tag = w.tag
+	if w.version != "" && !slices.Contains(g.versions, w.version) {
+		g.versions = append(g.versions, w.version)
+	}
+	return nil
 }
 
 func (g *grip) explain(err error) error {
@@ -194,7 +207,7 @@ func (g *grip) Watch(ctx context.Context) error {
 func (g *grip) Renew(ctx context.Context, r lock.Record) error {
 	ctx, cancel := context.WithTimeout(ctx, renewal)
 	defer cancel()
-	err := g.write(ctx, r, &s3.PutObjectInput{IfMatch: &g.version})
+	err := g.write(ctx, r, &s3.PutObjectInput{IfMatch: &g.tag})
 	if err == nil {
 		return nil
 	}
@@ -210,7 +223,7 @@ func (g *grip) Renew(ctx context.Context, r lock.Record) error {
 	}
 	other, err := lock.Parse(there.content)
 	if err == nil && other.ID == g.id { // the answer to an earlier attempt was lost
-		g.version = there.Version
+		g.tag = there.Version
 		return nil
 	}
 	return fmt.Errorf("%w: %s", lock.ErrLost, (&lock.HeldError{Holder: other.Holder()}).Error())
@@ -219,11 +232,25 @@ func (g *grip) Renew(ctx context.Context, r lock.Record) error {
 // Expires is true: nothing but the heartbeat keeps others out.
 func (g *grip) Expires() bool { return true }
 
-// Release deletes the record, if it is the one that we wrote last.
+// Release deletes the record, if it is the one that we wrote last. In a bucket that keeps versions exactly ours go, the
+// current one last: else every run would leave some behind, and a marker that the next has to look behind.
 func (g *grip) Release(ctx context.Context) error {
-	in := &s3.DeleteObjectInput{
-		Bucket: &g.store.at.bucket, Key: g.store.object(g.key), IfMatch: &g.version,
+	for _, version := range g.versions {
+		in := &s3.DeleteObjectInput{Bucket: &g.store.at.bucket, Key: g.store.object(g.key), VersionId: aws.String(version)}
+		if _, err := g.client.DeleteObject(ctx, in); is(err, "AccessDenied", "Forbidden") {
+			return g.remove(ctx) // may delete objects, but no versions
+		} else if err != nil && !is(err, "NoSuchVersion", "NoSuchKey", "NotFound") {
+			return g.explain(err)
+		}
 	}
+	if len(g.versions) > 0 {
+		return nil
+	}
+	return g.remove(ctx)
+}
+
+func (g *grip) remove(ctx context.Context) error {
+	in := &s3.DeleteObjectInput{Bucket: &g.store.at.bucket, Key: g.store.object(g.key), IfMatch: &g.tag}
 	_, err := g.client.DeleteObject(ctx, in)
 	if refused(err) || is(err, "NoSuchKey", "NotFound") {
 		return nil // somebody else's, or removed by `pulumi cancel`

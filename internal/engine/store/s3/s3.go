@@ -35,6 +35,8 @@ const (
 	// dialTimeout and requestTimeout bound one attempt.
 	dialTimeout    = 3 * time.Second
 	requestTimeout = 30 * time.Second
+	// anyRegion is what servers other than AWS's are told when nobody says.
+	anyRegion = "us-east-1"
 	// parallel is how many changes are made at once.
 	parallel = 16
 )
@@ -106,6 +108,9 @@ func (s *Store) open(ctx context.Context) (*s3.Client, error) {
 	shared, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
 		return nil, fmt.Errorf("state %s: find AWS credentials: %w", s.at, err)
+	}
+	if shared.Region == "" && s.at.endpoint != "" {
+		shared.Region = anyRegion
 	}
 	if shared.Region == "" {
 		return nil, fmt.Errorf("state %s: no region: add ?region= to the URL, or set AWS_REGION", s.at)
@@ -280,13 +285,16 @@ func (s *Store) copy(ctx context.Context, client *s3.Client, c store.Change) err
 	return s.explain(err, "write", c.Key)
 }
 
-// put writes an object and returns its version. The conditions are the caller's.
-func (s *Store) put(ctx context.Context, client *s3.Client, in *s3.PutObjectInput, data []byte) (string, error) {
+// written is an object as it was written: its tag and, in a bucket that keeps versions, the version's ID.
+type written struct{ tag, version string }
+
+// put writes an object. The conditions are the caller's.
+func (s *Store) put(ctx context.Context, client *s3.Client, in *s3.PutObjectInput, data []byte) (written, error) {
 	in.Bucket, in.Body = &s.at.bucket, bytes.NewReader(data)
 	in.ContentType = aws.String("application/json")
 	out, err := client.PutObject(ctx, in)
 	if err != nil {
-		return "", err //nolint:wrapcheck // explained by the caller
+		return written{}, err //nolint:wrapcheck // explained by the caller
 	}
-	return aws.ToString(out.ETag), nil
+	return written{tag: aws.ToString(out.ETag), version: aws.ToString(out.VersionId)}, nil
 }
