@@ -169,10 +169,11 @@ func (r *Runner) WithLock(ctx context.Context, ref state.Ref, do func(context.Co
 	err = do(held, l)
 	close(ended)
 	cancel(nil)
-	if lost := l.Err(); lost != nil && err != nil && ctx.Err() == nil {
-		err = lost // what the rest says follows from it
+	lost, released := l.Err(), l.Release()
+	if lost != nil && err != nil && ctx.Err() == nil {
+		return lost // what the rest says follows from it
 	}
-	return errors.Join(err, l.Release())
+	return errors.Join(err, released)
 }
 
 // Plain returns the JSON form of a value, with its secrets shown or as [Masked].
