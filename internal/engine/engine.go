@@ -23,6 +23,7 @@ import (
 	"plattr.dev/plattr/internal/engine/lock"
 	"plattr.dev/plattr/internal/engine/secret"
 	"plattr.dev/plattr/internal/engine/state"
+	"plattr.dev/plattr/internal/engine/store/s3"
 )
 
 // PulumiVariable names the environment variable with the path of a stock Pulumi CLI; see [Options.Pulumi].
@@ -32,12 +33,17 @@ const PulumiVariable = "PLATTR_PULUMI"
 type Options struct {
 	// Project is the Pulumi project of every stack.
 	Project string
-	// StateURL is file:// and an absolute path. The directory is made when absent, readable by its owner only.
+	// StateURL is file:///directory, s3://bucket/prefix?region=...&endpoint=... or postgres://user:password@host/database.
+	// A directory is made when absent, readable by its owner only; a bucket and a database must exist, and are not
+	// asked before the first operation.
 	StateURL string
+	// S3 is the access key of an s3:// state; empty means the AWS SDK's usual sources.
+	S3 S3Credentials
 	// KeyFile holds the passphrase of the stacks' secrets; empty means "key" in the state directory. When absent it is
-	// made with a random key, mode 0600.
+	// made with a random key, mode 0600. It is for a directory only.
 	KeyFile string
-	// Passphrase replaces KeyFile. Nothing derived from it is kept on disk, which costs 150 ms per process.
+	// Passphrase replaces KeyFile, and is required for any other state than a directory. Nothing derived from it is kept
+	// on disk, which costs 150 ms per process.
 	Passphrase func() (string, error)
 	// Owner is shown to whoever finds a stack locked, for example "plattr dev". Empty means "plattr".
 	Owner string
@@ -48,10 +54,13 @@ type Options struct {
 	Pulumi *string
 }
 
+// S3Credentials are an access key.
+type S3Credentials = s3.Credentials
+
 // Engine runs programs. It is safe for concurrent use.
 type Engine struct {
 	project string
-	state   *state.Dir
+	state   *state.Stacks
 	linked  *linked.Runner
 	runner  runner
 }
@@ -78,12 +87,16 @@ const (
 	verbRefresh verb = "refresh"
 )
 
-// New opens the state directory. No server is asked and no key is read before it is needed.
+// New opens the state. No server is asked and no key is read before it is needed.
 func New(o Options) (*Engine, error) {
 	if _, err := state.ParseRef(o.Project, "x"); err != nil {
 		return nil, err
 	}
-	dir, err := state.Open(o.StateURL)
+	stacks, err := state.Open(o.StateURL, state.Options{S3: o.S3})
+	if err != nil {
+		return nil, err
+	}
+	keys, err := o.keyring(stacks.Root())
 	if err != nil {
 		return nil, err
 	}
@@ -94,25 +107,35 @@ func New(o Options) (*Engine, error) {
 	if providers == nil {
 		providers = Providers()
 	}
-	keyFile := o.KeyFile
-	if keyFile == "" {
-		keyFile = filepath.Join(dir.Root(), "key")
-	}
-	keys := secret.FromFile(keyFile)
-	if o.Passphrase != nil {
-		keys = secret.New(o.Passphrase)
-	}
-	l := &linked.Runner{State: dir, Keys: keys, Providers: providers, Owner: o.Owner}
-	e := &Engine{project: o.Project, state: dir, linked: l, runner: &linkedRunner{runner: l}}
+	l := &linked.Runner{State: stacks, Keys: keys, Providers: providers, Owner: o.Owner}
+	e := &Engine{project: o.Project, state: stacks, linked: l, runner: &linkedRunner{runner: l}}
 	cli := os.Getenv(PulumiVariable)
 	if o.Pulumi != nil {
 		cli = *o.Pulumi
 	}
 	if cli != "" {
-		e.runner = &stockRunner{cli: cli, state: dir, keys: keys, providers: providers}
+		e.runner = &stockRunner{cli: cli, state: stacks, owner: o.Owner, keys: keys, providers: providers}
 	}
 	return e, nil
 }
+
+// keyring opens the secrets of stacks in a directory, or elsewhere: there a key that lies on one host would be lost for all
+// others.
+func (o Options) keyring(dir string) (*secret.Keyring, error) {
+	switch {
+	case o.Passphrase != nil:
+		return secret.New(o.Passphrase), nil
+	case dir == "":
+		return nil, errors.New("state: a state outside of a directory needs a passphrase: set PLATTR_STATE_PASSPHRASE, " +
+			"or state.passphrase in the platform file")
+	case o.KeyFile != "":
+		return secret.FromFile(o.KeyFile), nil
+	}
+	return secret.FromFile(filepath.Join(dir, "key")), nil
+}
+
+// Close ends the connections to the state. The engine may be used again.
+func (e *Engine) Close() { e.state.Close() }
 
 // FileURL returns a directory as a state URL.
 func FileURL(dir string) string { return (&url.URL{Scheme: "file", Path: dir}).String() }
@@ -161,7 +184,7 @@ func (e *Engine) run(ctx context.Context, v verb, stack string, program pulumi.R
 		return Result{}, err
 	}
 	if v == verbDestroy || v == verbRefresh {
-		if err := e.mustExist(ref); err != nil {
+		if err := e.mustExist(ctx, ref); err != nil {
 			return Result{}, err
 		}
 	}
@@ -186,8 +209,8 @@ func (e *Engine) explain(ctx context.Context, ref state.Ref, err error) error {
 	return fmt.Errorf("stack %s: %w", ref.Stack, known(ctx, err))
 }
 
-func (e *Engine) mustExist(ref state.Ref) error {
-	ok, err := e.state.Exists(ref)
+func (e *Engine) mustExist(ctx context.Context, ref state.Ref) error {
+	ok, err := e.state.Exists(ctx, ref)
 	if err == nil && !ok {
 		err = fmt.Errorf("stack %s: %w", ref.Stack, ErrStackNotFound)
 	}

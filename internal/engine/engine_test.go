@@ -16,12 +16,40 @@ import (
 
 	"plattr.dev/plattr/internal/engine"
 	"plattr.dev/plattr/internal/engine/enginetest"
+	"plattr.dev/plattr/internal/engine/store/storetest"
 )
 
 // place is an engine, and the directory of its provider's files.
 type place struct {
 	*engine.Engine
 	state, files string
+	store        storetest.Store
+}
+
+// newPlaceIn is a place whose stacks lie in a store of its own.
+func newPlaceIn(t testing.TB, make func(testing.TB) storetest.Store, change ...func(*engine.Options)) place {
+	t.Helper()
+	at := make(t)
+	p := newPlace(t, append([]func(*engine.Options){func(o *engine.Options) { in(o, at) }}, change...)...)
+	t.Cleanup(p.Close)
+	p.store = at
+	return p
+}
+
+// in lets an engine keep its stacks in a store.
+func in(o *engine.Options, at storetest.Store) {
+	o.StateURL, o.S3 = at.URL, at.S3
+	o.Passphrase = func() (string, error) { return phrase, nil }
+}
+
+// eachStore runs a test on every store.
+func eachStore(t *testing.T, test func(t *testing.T, p place)) {
+	for name, make := range storetest.Stores() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newPlaceIn(t, make))
+		})
+	}
 }
 
 func newPlace(t testing.TB, change ...func(*engine.Options)) place {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"plattr.dev/plattr/internal/engine/lock"
 	"plattr.dev/plattr/internal/engine/secret"
 	"plattr.dev/plattr/internal/engine/state"
 )
@@ -27,6 +28,8 @@ var (
 	ErrResourceFailed = errors.New("resource failed")
 	// ErrCancelled: the context was cancelled; the next run continues. It wraps context.Canceled.
 	ErrCancelled = fmt.Errorf("run cancelled: %w", context.Canceled)
+	// ErrLockLost: the lock on the stack could not be kept, so that another run may work on it; the next run continues.
+	ErrLockLost = errors.New("the lock on the stack was lost")
 	// ErrDamaged: the stack's file and all its copies are damaged.
 	ErrDamaged = errors.New("state is damaged")
 )
@@ -58,6 +61,7 @@ var knownCauses = map[error]error{
 	state.ErrNoStack:     ErrStackNotFound,
 	secret.ErrPassphrase: ErrDecrypt,
 	context.Canceled:     ErrCancelled,
+	lock.ErrLost:         ErrLockLost,
 }
 
 // known gives an error its sentinel, by type when it comes from this process, else by text.
@@ -107,7 +111,12 @@ func (c classified) Error() string {
 	return c.error.Error()
 }
 
-func (c classified) Unwrap() []error { return []error{c.sentinel, c.error} }
+func (c classified) Unwrap() []error {
+	if c.sentinel == nil {
+		return []error{c.error}
+	}
+	return []error{c.sentinel, c.error}
+}
 
 // cancelled is a run that was cancelled; what the resources said while they stopped is of no interest.
 type cancelled struct{ cause error }

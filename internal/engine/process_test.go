@@ -22,6 +22,7 @@ import (
 
 	"plattr.dev/plattr/internal/engine"
 	"plattr.dev/plattr/internal/engine/enginetest"
+	"plattr.dev/plattr/internal/engine/store/storetest"
 	"plattr.dev/plattr/internal/testutil"
 )
 
@@ -30,6 +31,8 @@ const childVariable = "PLATTR_ENGINE_TEST_CHILD"
 
 type childRun struct {
 	State, Files string
+	URL          string // instead of State
+	S3           engine.S3Credentials
 	Stack        string
 	Names        []string // the files to declare; none: destroy
 	Content      string
@@ -64,10 +67,14 @@ func (c childRun) run(ctx context.Context) error {
 	if c.Kubeconfig != "" {
 		o.Providers = nil
 	}
+	if c.URL != "" {
+		in(&o, storetest.Store{URL: c.URL, S3: c.S3})
+	}
 	e, err := engine.New(o)
 	if err != nil {
 		return err
 	}
+	defer e.Close()
 	if len(c.Names) == 0 {
 		_, err = e.Destroy(ctx, c.Stack, engine.RunOptions{})
 		if errors.Is(err, engine.ErrStackNotFound) {
@@ -118,7 +125,9 @@ func (c childRun) start(t testing.TB) *exec.Cmd {
 }
 
 func (p place) child(stack string, names []string, content, slow string) childRun {
-	return childRun{State: p.state, Files: p.files, Stack: stack, Names: names, Content: content, Slow: slow}
+	return childRun{
+		State: p.state, Files: p.files, URL: p.store.URL, S3: p.store.S3, Stack: stack, Names: names, Content: content, Slow: slow,
+	}
 }
 
 // locks lists the lock files of a stack.

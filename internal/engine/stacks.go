@@ -7,7 +7,6 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
-	"plattr.dev/plattr/internal/engine/lock"
 	"plattr.dev/plattr/internal/engine/state"
 )
 
@@ -30,19 +29,19 @@ func (e *Engine) Types(ctx context.Context, stack string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	types, err := e.state.Types(ref)
+	types, err := e.state.Types(ctx, ref)
 	return types, e.explain(ctx, ref, err)
 }
 
 // StaleLocks returns the stacks that are locked by a process that is gone. The next run on each takes the lock over.
-func (e *Engine) StaleLocks(context.Context) ([]string, error) {
-	refs, err := e.state.List(e.project)
+func (e *Engine) StaleLocks(ctx context.Context) ([]string, error) {
+	refs, err := e.state.List(ctx, e.project)
 	if err != nil {
 		return nil, err
 	}
 	var stale []string
 	for _, r := range refs {
-		is, err := lock.Stale(e.state.LockDir(r))
+		is, err := e.state.Stale(ctx, r)
 		if err != nil {
 			return nil, err
 		}
@@ -62,7 +61,7 @@ func (e *Engine) FreeStaleLocks(ctx context.Context) error {
 	for _, stack := range stale {
 		ref, err := state.ParseRef(e.project, stack)
 		if err == nil {
-			err = lock.Check(e.state.LockDir(ref))
+			err = e.state.Check(ctx, ref, e.linked.Owner)
 		}
 		if err != nil {
 			return e.explain(ctx, ref, err)
@@ -83,15 +82,15 @@ type Run struct {
 }
 
 // History returns the runs of a stack, newest first; limit 0 means all that are kept (100).
-func (e *Engine) History(_ context.Context, stack string, limit int) ([]Run, error) {
+func (e *Engine) History(ctx context.Context, stack string, limit int) ([]Run, error) {
 	ref, err := state.ParseRef(e.project, stack)
 	if err != nil {
 		return nil, err
 	}
-	if err := e.mustExist(ref); err != nil {
+	if err := e.mustExist(ctx, ref); err != nil {
 		return nil, err
 	}
-	infos, err := e.state.History(ref, limit)
+	infos, err := e.state.History(ctx, ref, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +114,7 @@ func (e *Engine) Export(ctx context.Context, stack string) (apitype.UntypedDeplo
 	if err != nil {
 		return apitype.UntypedDeployment{}, err
 	}
-	d, err := e.state.Export(ref)
+	d, err := e.state.Export(ctx, ref)
 	return d, e.explain(ctx, ref, err)
 }
 
@@ -134,21 +133,21 @@ func (e *Engine) Remove(ctx context.Context, stack string) error {
 	if err != nil {
 		return err
 	}
-	return e.explain(ctx, ref, e.linked.WithLock(ref, func() error {
-		n, err := e.state.Count(ref)
+	return e.explain(ctx, ref, e.linked.WithLock(ctx, ref, func(ctx context.Context, l *state.Locked) error {
+		n, err := l.Count(ctx, ref)
 		if err != nil {
 			return err
 		}
 		if n > 0 {
 			return fmt.Errorf("%w: %d", ErrStackNotEmpty, n)
 		}
-		return e.state.Remove(ref)
+		return l.Remove(ctx)
 	}))
 }
 
 // List returns the names of the project's stacks, sorted.
-func (e *Engine) List(context.Context) ([]string, error) {
-	refs, err := e.state.List(e.project)
+func (e *Engine) List(ctx context.Context) ([]string, error) {
+	refs, err := e.state.List(ctx, e.project)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,7 +25,6 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 
-	"plattr.dev/plattr/internal/engine/lock"
 	"plattr.dev/plattr/internal/engine/secret"
 	"plattr.dev/plattr/internal/engine/state"
 )
@@ -32,7 +32,8 @@ import (
 // stockRunner runs a stock CLI through the Automation API, with the providers of this process attached.
 type stockRunner struct {
 	cli       string
-	state     *state.Dir
+	state     *state.Stacks
+	owner     string
 	keys      *secret.Keyring
 	providers map[string]func() plugin.Provider
 }
@@ -40,7 +41,7 @@ type stockRunner struct {
 func (r *stockRunner) run(ctx context.Context, op operation, emit func(Event)) (res Result, err error) {
 	if op.verb != verbPreview {
 		// Our locks of dead processes mean nothing to the CLI: they are removed before it looks.
-		if err := lock.Check(r.state.LockDir(op.ref)); err != nil {
+		if err := r.state.Check(ctx, op.ref, r.owner); err != nil {
 			return res, err
 		}
 	}
@@ -56,7 +57,7 @@ func (r *stockRunner) run(ctx context.Context, op operation, emit func(Event)) (
 	defer func() { err = errors.Join(err, os.RemoveAll(home)) }()
 	s, err := r.stack(ctx, op, home, attach)
 	if err != nil {
-		return res, err
+		return res, r.hide(err)
 	}
 	t := newTranslator(emit)
 	runErr := t.follow(func(stream chan<- events.EngineEvent) error {
@@ -65,7 +66,18 @@ func (r *stockRunner) run(ctx context.Context, op operation, emit func(Event)) (
 		return err
 	})
 	res.Changes, res.Drift = t.changes, t.drift
-	return res, t.failure(nil, runErr)
+	return res, r.hide(t.failure(nil, runErr))
+}
+
+// hide takes the state's password out of what the CLI says. The error's kind is kept, its text is not.
+func (r *stockRunner) hide(err error) error {
+	if err == nil {
+		return nil
+	}
+	if text := r.state.Hide(err.Error()); text != err.Error() {
+		return classified{sentinel: lookUp(text), error: errors.New(text)}
+	}
+	return err
 }
 
 // stack opens the stack in a workspace of its own. The passphrase reaches the CLI in a file.
@@ -86,20 +98,25 @@ func (r *stockRunner) stack(ctx context.Context, op operation, home, attach stri
 	if op.verb == verbDestroy || op.verb == verbRefresh {
 		open = auto.SelectStackInlineSource
 	}
+	env := map[string]string{
+		"PULUMI_BACKEND_URL": r.state.URL(), "PULUMI_CONFIG_PASSPHRASE_FILE": phraseFile,
+		"PULUMI_DEBUG_PROVIDERS": attach, "PULUMI_SKIP_UPDATE_CHECK": "true",
+		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+	}
+	maps.Copy(env, r.state.Environment())
+	project := workspace.Project{
+		Name: tokens.PackageName(op.ref.Project), Runtime: workspace.NewProjectRuntimeInfo("go", nil),
+	}
+	if r.state.Root() != "" { // another URL may hold a password, and the project becomes a file
+		project.Backend = &workspace.ProjectBackend{URL: r.state.URL()}
+	}
 	s, err := open(ctx, op.ref.Stack, op.ref.Project, op.program,
 		auto.Pulumi(cliCommand{path: r.cli}),
 		auto.PulumiHome(home),
 		auto.WorkDir(work),
-		auto.Project(workspace.Project{
-			Name: tokens.PackageName(op.ref.Project), Runtime: workspace.NewProjectRuntimeInfo("go", nil),
-			Backend: &workspace.ProjectBackend{URL: r.state.URL()},
-		}),
+		auto.Project(project),
 		auto.SecretsProvider("passphrase"),
-		auto.EnvVars(map[string]string{
-			"PULUMI_BACKEND_URL": r.state.URL(), "PULUMI_CONFIG_PASSPHRASE_FILE": phraseFile,
-			"PULUMI_DEBUG_PROVIDERS": attach, "PULUMI_SKIP_UPDATE_CHECK": "true",
-			"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-		}))
+		auto.EnvVars(env))
 	if err != nil {
 		return auto.Stack{}, fmt.Errorf("run %s: %w", r.cli, err)
 	}

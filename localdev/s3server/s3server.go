@@ -87,6 +87,9 @@ func Run(ctx context.Context, c Config) error {
 	return g.Wait() //nolint:wrapcheck // both halves say what they were doing
 }
 
+// maxCopy is the size up to which an object is copied in one request, in bytes: that of AWS.
+const maxCopy = 5 << 30
+
 // open makes what is missing in dir and opens the store.
 func open(dir string) (*posix.Posix, error) {
 	dir, err := filepath.Abs(dir)
@@ -99,7 +102,7 @@ func open(dir string) (*posix.Posix, error) {
 			return nil, err
 		}
 	}
-	opts := posix.PosixOpts{VersioningDir: versions}
+	opts := posix.PosixOpts{VersioningDir: versions, CopyObjectThreshold: maxCopy}
 	opts.SetNewDirPerm(0o700)
 	opts.SetNewFilePerm(0o600)
 	var store meta.MetadataStorer = meta.XattrMeta{}

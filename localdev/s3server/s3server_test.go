@@ -139,6 +139,12 @@ func TestAnAppsKeyReachesItsBucketsOnly(t *testing.T) {
 	if err := put("mine"); err != nil {
 		t.Errorf("put in its own bucket: %v", err)
 	}
+	_, err = app.CopyObject(ctx, &s3.CopyObjectInput{
+		Bucket: aws.String("mine"), Key: aws.String("copy"), CopySource: aws.String("mine/a/b"),
+	})
+	if err != nil {
+		t.Errorf("copy in its own bucket: %v", err)
+	}
 	if got := code(put("other")); got != "AccessDenied" {
 		t.Errorf("put in another's bucket: %s", got)
 	}

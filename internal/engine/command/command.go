@@ -45,15 +45,16 @@ type Options struct {
 type Command struct {
 	options Options
 
-	mu   sync.Mutex
-	keys map[string]*secret.Keyring // by passphrase: a derived key is worth keeping
+	mu     sync.Mutex
+	keys   map[string]*secret.Keyring // by passphrase: a derived key is worth keeping
+	stores map[string]*state.Stacks   // by URL: so are connections
 }
 
 var _ auto.PulumiCommand = (*Command)(nil)
 
 // New returns a command.
 func New(o Options) *Command {
-	return &Command{options: o, keys: map[string]*secret.Keyring{}}
+	return &Command{options: o, keys: map[string]*secret.Keyring{}, stores: map[string]*state.Stacks{}}
 }
 
 // Version returns the version of the linked engine.
@@ -211,8 +212,8 @@ func (s *session) project() (*workspace.Project, error) {
 	return p, nil
 }
 
-// open returns the project and the directory of its stacks.
-func (s *session) open() (*workspace.Project, *state.Dir, error) {
+// open returns the project and the store of its stacks.
+func (s *session) open() (*workspace.Project, *state.Stacks, error) {
 	p, err := s.project()
 	if err != nil {
 		return nil, nil, err
@@ -231,8 +232,22 @@ func (s *session) open() (*workspace.Project, *state.Dir, error) {
 		}
 		url = "file://" + filepath.Join(home, rest)
 	}
-	d, err := state.Open(url)
+	d, err := s.command.store(url)
 	return p, d, err
+}
+
+// store opens a store, once.
+func (c *Command) store(url string) (*state.Stacks, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if d, ok := c.stores[url]; ok {
+		return d, nil
+	}
+	d, err := state.Open(url, state.Options{})
+	if err == nil && d.Root() == "" { // a directory may have been removed since, and is made by opening it
+		c.stores[url] = d
+	}
+	return d, err
 }
 
 // runner returns what runs the engine on the stacks of the project, and the stack that the call names.
@@ -261,12 +276,12 @@ func (s *session) runner(name string) (*linked.Runner, state.Ref, error) {
 }
 
 // existing is runner for a stack that must be there.
-func (s *session) existing(name string) (*linked.Runner, state.Ref, error) {
+func (s *session) existing(ctx context.Context, name string) (*linked.Runner, state.Ref, error) {
 	r, ref, err := s.runner(name)
 	if err != nil {
 		return nil, ref, err
 	}
-	ok, err := r.State.Exists(ref)
+	ok, err := r.State.Exists(ctx, ref)
 	if err == nil && !ok {
 		err = fmt.Errorf("no stack named '%s' found", ref.Stack)
 	}

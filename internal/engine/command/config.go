@@ -108,7 +108,7 @@ func (s *session) manager(ctx context.Context, r *linked.Runner, ref state.Ref) 
 func (s *session) edit(
 	ctx context.Context, change func(p *workspace.Project, c config.Map, encrypt func(string) (string, error)) error,
 ) error {
-	r, ref, err := s.existing("")
+	r, ref, err := s.existing(ctx, "")
 	if err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func parseKey(p *workspace.Project, name string) (config.Key, error) {
 }
 
 func (s *session) configAll(ctx context.Context, _ []string) error {
-	r, ref, err := s.existing("")
+	r, ref, err := s.existing(ctx, "")
 	if err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func (s *session) configAll(ctx context.Context, _ []string) error {
 }
 
 func (s *session) configGet(ctx context.Context, args []string) error {
-	r, ref, err := s.existing("")
+	r, ref, err := s.existing(ctx, "")
 	if err != nil {
 		return err
 	}
@@ -283,11 +283,11 @@ func (s *session) configRemove(ctx context.Context, args []string) error {
 
 // configRefresh takes the configuration of the last run.
 func (s *session) configRefresh(ctx context.Context, _ []string) error {
-	r, ref, err := s.existing("")
+	r, ref, err := s.existing(ctx, "")
 	if err != nil {
 		return err
 	}
-	runs, err := r.State.History(ref, 1)
+	runs, err := r.State.History(ctx, ref, 1)
 	if err != nil {
 		return err
 	}

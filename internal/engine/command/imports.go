@@ -56,7 +56,7 @@ func (s *session) importResources(ctx context.Context, _ []string) error {
 	if err := json.Unmarshal(raw, &f); err != nil {
 		return fmt.Errorf("read import file: %w", err)
 	}
-	_, ref, err := s.existing("")
+	_, ref, err := s.existing(ctx, "")
 	if err != nil {
 		return err
 	}

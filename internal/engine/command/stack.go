@@ -67,13 +67,13 @@ func (s *session) whoami(context.Context, []string) error {
 		if openErr != nil {
 			return openErr
 		}
-		return s.print(map[string]any{"user": u.Username, "url": d.URL()})
+		return s.print(map[string]any{"user": u.Username, "url": d.Hide(d.URL())})
 	}
 	_, err = fmt.Fprintln(s.out, u.Username)
 	return err //nolint:wrapcheck // the stream is the caller's
 }
 
-func (s *session) stackInit(_ context.Context, args []string) error {
+func (s *session) stackInit(ctx context.Context, args []string) error {
 	if p := s.text("secrets-provider"); p != "" && p != "passphrase" && p != "default" {
 		return fmt.Errorf("secrets provider %q is not supported, only passphrase", p)
 	}
@@ -85,7 +85,7 @@ func (s *session) stackInit(_ context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	ok, err := r.State.Exists(ref)
+	ok, err := r.State.Exists(ctx, ref)
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (s *session) stackInit(_ context.Context, args []string) error {
 			return fmt.Errorf("save stack settings: %w", err)
 		}
 	}
-	return lockText(r.WithLock(ref, func() error { return r.State.Create(ref) }))
+	return lockText(r.WithLock(ctx, ref, func(ctx context.Context, l *state.Locked) error { return l.Create(ctx, nil) }))
 }
 
 // lockText begins the message as the CLI does, because auto.IsConcurrentUpdateError looks for that.
@@ -118,16 +118,16 @@ func lockText(err error) error {
 	return err
 }
 
-func (s *session) stackSelect(_ context.Context, args []string) error {
+func (s *session) stackSelect(ctx context.Context, args []string) error {
 	name := ""
 	if len(args) > 0 {
 		name = args[0]
 	}
-	_, _, err := s.existing(name)
+	_, _, err := s.existing(ctx, name)
 	return err
 }
 
-func (s *session) stackList(context.Context, []string) error {
+func (s *session) stackList(ctx context.Context, _ []string) error {
 	p, d, err := s.open()
 	if err != nil {
 		return err
@@ -136,7 +136,7 @@ func (s *session) stackList(context.Context, []string) error {
 	if s.flag("all") {
 		project = ""
 	}
-	refs, err := d.List(project)
+	refs, err := d.List(ctx, project)
 	if err != nil {
 		return err
 	}
@@ -153,10 +153,10 @@ func (s *session) stackList(context.Context, []string) error {
 		if ref.Project != string(p.Name) {
 			r.Name = ref.String()
 		}
-		if runs, err := d.History(ref, 1); err == nil && len(runs) > 0 {
+		if runs, err := d.History(ctx, ref, 1); err == nil && len(runs) > 0 {
 			r.LastUpdate = stamp(runs[0].EndTime)
 		}
-		if n, err := d.Count(ref); err == nil {
+		if n, err := d.Count(ctx, ref); err == nil {
 			r.ResourceCount = &n
 		}
 		rows = append(rows, r)
@@ -164,22 +164,22 @@ func (s *session) stackList(context.Context, []string) error {
 	return s.print(rows)
 }
 
-func (s *session) stackRemove(_ context.Context, args []string) error {
+func (s *session) stackRemove(ctx context.Context, args []string) error {
 	name := ""
 	if len(args) > 0 {
 		name = args[0]
 	}
-	r, ref, err := s.existing(name)
+	r, ref, err := s.existing(ctx, name)
 	if err != nil {
 		return err
 	}
-	err = r.WithLock(ref, func() error {
-		if n, err := r.State.Count(ref); err == nil && n > 0 && !s.flag("force") {
+	err = r.WithLock(ctx, ref, func(ctx context.Context, l *state.Locked) error {
+		if n, err := l.Count(ctx, ref); err == nil && n > 0 && !s.flag("force") {
 			return fmt.Errorf("'%s' still has resources; removal rejected. Possible actions:\n- Make sure that "+
 				"'%[1]s' is the stack that you want to destroy\n- Run `pulumi destroy` to delete the resources, then "+
 				"run `pulumi stack rm`\n- Run `pulumi stack rm --force` to override this error", ref.Stack)
 		}
-		return r.State.Remove(ref)
+		return l.Remove(ctx)
 	})
 	if err != nil || s.flag("preserve-config") {
 		return lockText(err)
@@ -191,7 +191,7 @@ func (s *session) stackRemove(_ context.Context, args []string) error {
 }
 
 func (s *session) stackRename(ctx context.Context, args []string) error {
-	r, ref, err := s.existing("")
+	r, ref, err := s.existing(ctx, "")
 	if err != nil {
 		return err
 	}
@@ -202,7 +202,7 @@ func (s *session) stackRename(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := r.WithLock(ref, func() error { return r.Rename(ctx, ref, to) }); err != nil {
+	if err := r.Rename(ctx, ref, to); err != nil {
 		return lockText(err)
 	}
 	if err := os.Rename(s.settingsFile(ref), s.settingsFile(to)); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -212,7 +212,7 @@ func (s *session) stackRename(ctx context.Context, args []string) error {
 }
 
 func (s *session) stackOutput(ctx context.Context, args []string) error {
-	r, ref, err := s.existing("")
+	r, ref, err := s.existing(ctx, "")
 	if err != nil {
 		return err
 	}
@@ -252,13 +252,13 @@ type historyRow struct {
 func stamp(unix int64) string { return time.Unix(unix, 0).UTC().Format("2006-01-02T15:04:05.000Z") }
 
 func (s *session) stackHistory(ctx context.Context, _ []string) error {
-	r, ref, err := s.existing("")
+	r, ref, err := s.existing(ctx, "")
 	if err != nil {
 		return err
 	}
 	size, _ := s.flags.GetInt("page-size")
 	page, _ := s.flags.GetInt("page")
-	runs, err := r.State.History(ref, size*max(1, page))
+	runs, err := r.State.History(ctx, ref, size*max(1, page))
 	if err != nil {
 		return err
 	}
@@ -296,11 +296,11 @@ func historyOf(run backend.UpdateInfo, decrypter config.Decrypter) historyRow {
 }
 
 func (s *session) stackExport(ctx context.Context, _ []string) error {
-	r, ref, err := s.existing("")
+	r, ref, err := s.existing(ctx, "")
 	if err != nil {
 		return err
 	}
-	d, err := r.State.Export(ref)
+	d, err := r.State.Export(ctx, ref)
 	if err != nil {
 		return err
 	}
@@ -328,7 +328,7 @@ func (s *session) stackExport(ctx context.Context, _ []string) error {
 }
 
 func (s *session) stackImport(ctx context.Context, _ []string) error {
-	r, ref, err := s.existing("")
+	r, ref, err := s.existing(ctx, "")
 	if err != nil {
 		return err
 	}
@@ -354,10 +354,10 @@ func (s *session) stackTag(context.Context, []string) error {
 }
 
 // cancel removes the stack's locks. A run that lives goes on; on this host no other can begin before it ends.
-func (s *session) cancel(context.Context, []string) error {
-	r, ref, err := s.existing("")
+func (s *session) cancel(ctx context.Context, _ []string) error {
+	r, ref, err := s.existing(ctx, "")
 	if err != nil {
 		return err
 	}
-	return lock.Break(r.State.LockDir(ref))
+	return r.State.Break(ctx, ref)
 }

@@ -62,7 +62,7 @@ func (s *session) destroy(ctx context.Context, _ []string) error {
 
 // update does one run of the engine on an existing stack.
 func (s *session) update(ctx context.Context, req linked.Request) (err error) {
-	r, ref, err := s.existing("")
+	r, ref, err := s.existing(ctx, "")
 	if err != nil {
 		return err
 	}

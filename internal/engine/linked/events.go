@@ -45,9 +45,9 @@ func (u *update) log(sev diag.Severity, urn resource.URN, msg string, stream int
 	}))
 }
 
-// references answers a program's questions about other stacks (pulumi.StackReference) from the same directory.
+// references answers a program's questions about other stacks (pulumi.StackReference) from the same store.
 type references struct {
-	dir     *state.Dir
+	stacks  *state.Stacks
 	keys    Keyring
 	project string
 }
@@ -59,7 +59,7 @@ func (r *references) GetStackOutputs(
 	if err != nil {
 		return nil, err
 	}
-	snap, _, err := r.dir.Load(ctx, ref, r.keys)
+	snap, _, err := r.stacks.Load(ctx, ref, r.keys)
 	if err != nil {
 		return nil, fmt.Errorf("stack reference: %w", err)
 	}
@@ -71,7 +71,7 @@ func (r *references) GetStackResourceOutputs(ctx context.Context, name string) (
 	if err != nil {
 		return nil, err
 	}
-	snap, _, err := r.dir.Load(ctx, ref, r.keys)
+	snap, _, err := r.stacks.Load(ctx, ref, r.keys)
 	if err != nil {
 		return nil, fmt.Errorf("stack reference: %w", err)
 	}

@@ -119,8 +119,8 @@ func (u *update) provider(ctx context.Context, h *host, res *resource.State) (pl
 	return nil, fmt.Errorf("provider %s is not here", ref)
 }
 
-// snapshots watches the snapshot manager for creates that end because the run was cancelled: what they made may exist
-// all the same, so they stay pending in the state.
+// snapshots watches the snapshot manager for creates. One begins when the state says so; one that ends because the run was
+// cancelled stays pending in the state, because what it made may exist all the same.
 type snapshots struct {
 	engine.SnapshotManager
 	update *update
@@ -131,6 +131,11 @@ func (s *snapshots) BeginMutation(step deploy.Step) (engine.SnapshotMutation, er
 	m, err := s.SnapshotManager.BeginMutation(step)
 	if err != nil || (step.Op() != deploy.OpCreate && step.Op() != deploy.OpCreateReplacement) {
 		return m, err //nolint:wrapcheck // passed on as it is
+	}
+	// What is about to be made must be on record, or nobody would find it after a kill. All else can come later: an
+	// update or a deletion is done again.
+	if err := s.update.journal.wait(); err != nil {
+		return nil, err
 	}
 	return &creation{SnapshotMutation: m, snapshots: s}, nil
 }

@@ -1,5 +1,5 @@
 // Package linked runs Pulumi's engine in this process: no CLI, no plugin, no gRPC to providers. One [Runner.Run] is
-// what one `pulumi up`, `preview`, `destroy`, `refresh` or `import` does, on a stack in a [state.Dir].
+// what one `pulumi up`, `preview`, `destroy`, `refresh` or `import` does, on a stack of [state.Stacks].
 package linked
 
 import (
@@ -40,7 +40,7 @@ type Keyring interface {
 
 // Runner runs the engine. It is safe for concurrent use; two runs on one stack exclude each other.
 type Runner struct {
-	State     *state.Dir
+	State     *state.Stacks
 	Keys      Keyring
 	Providers map[string]func() plugin.Provider
 	// Owner is shown to whoever finds a stack locked by this runner.
@@ -88,19 +88,20 @@ func (r *Runner) Run(ctx context.Context, req Request) (Outcome, error) {
 		return Outcome{}, err
 	}
 	if req.DryRun {
-		return r.locked(ctx, req)
+		return r.locked(ctx, nil, req)
 	}
 	var out Outcome
-	err := r.WithLock(req.Stack, func() error {
+	err := r.WithLock(ctx, req.Stack, func(ctx context.Context, l *state.Locked) error {
 		var err error
-		out, err = r.locked(ctx, req)
+		out, err = r.locked(ctx, l, req)
 		return err
 	})
 	return out, err
 }
 
-func (r *Runner) locked(ctx context.Context, req Request) (Outcome, error) {
-	snap, fresh, err := r.load(ctx, req)
+// locked does a run under the stack's lock; for a preview there is none.
+func (r *Runner) locked(ctx context.Context, l *state.Locked, req Request) (Outcome, error) {
+	snap, fresh, err := r.load(ctx, l, req)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -110,7 +111,7 @@ func (r *Runner) locked(ctx context.Context, req Request) (Outcome, error) {
 			return Outcome{}, err
 		}
 	}
-	u := &update{runner: r, req: req, snap: snap, manager: manager, written: !fresh}
+	u := &update{runner: r, locked: l, req: req, snap: snap, manager: manager, written: !fresh}
 	start := time.Now()
 	changes, runErr := u.run(ctx)
 	out := Outcome{Changes: changes, Program: u.programErr}
@@ -122,7 +123,7 @@ func (r *Runner) locked(ctx context.Context, req Request) (Outcome, error) {
 	if runErr != nil {
 		result = backend.FailedResult
 	}
-	recordErr := r.State.Record(req.Stack, backend.UpdateInfo{
+	recordErr := l.Record(context.WithoutCancel(ctx), backend.UpdateInfo{
 		Kind: req.Kind, StartTime: start.Unix(), EndTime: time.Now().Unix(), Message: req.Message,
 		Environment: map[string]string{}, Config: req.Config, Result: result, ResourceChanges: changes,
 	}, u.written)
@@ -133,20 +134,20 @@ func (r *Runner) locked(ctx context.Context, req Request) (Outcome, error) {
 }
 
 // load reads the stack, and makes it for an update. Fresh says that the state's file is as this run would write it.
-func (r *Runner) load(ctx context.Context, req Request) (snap *deploy.Snapshot, fresh bool, err error) {
+func (r *Runner) load(ctx context.Context, l *state.Locked, req Request) (snap *deploy.Snapshot, fresh bool, err error) {
 	snap, damaged, err := r.State.Load(ctx, req.Stack, r.Keys)
 	if errors.Is(err, state.ErrNoStack) && req.Kind == apitype.UpdateUpdate {
 		if req.DryRun {
 			return nil, false, nil
 		}
-		return nil, false, r.State.Create(req.Stack)
+		return nil, false, l.Create(ctx, nil)
 	}
 	if err != nil || snap == nil {
 		return nil, false, err
 	}
 	fresh = !damaged && len(snap.PendingOperations) == 0
 	if !fresh && !req.DryRun {
-		err = r.State.Sweep(req.Stack)
+		err = l.Sweep()
 	}
 	return snap, fresh, err
 }
@@ -166,6 +167,8 @@ func (r *Runner) managerOf(snap *deploy.Snapshot) (secrets.Manager, error) {
 // update is one run of the engine.
 type update struct {
 	runner  *Runner
+	locked  *state.Locked // nil: a preview
+	journal *journal
 	req     Request
 	snap    *deploy.Snapshot
 	manager secrets.Manager
@@ -200,9 +203,11 @@ func (u *update) run(ctx context.Context) (display.ResourceChanges, error) {
 	events, drained := u.drain()
 	ectx := &engine.Context{
 		Cancel: canceller, Events: events, PluginManager: noPlugins{},
-		BackendClient: &references{dir: u.runner.State, keys: u.runner.Keys, project: u.req.Stack.Project},
+		BackendClient: &references{stacks: u.runner.State, keys: u.runner.Keys, project: u.req.Stack.Project},
 	}
 	if !u.req.DryRun {
+		// A run that is cancelled still writes what it did.
+		u.journal = newJournal(func(raw []byte) error { return u.locked.Write(context.WithoutCancel(ctx), raw) })
 		manager := backend.NewSnapshotManager(u, u.manager, u.snap)
 		ectx.SnapshotManager = &snapshots{SnapshotManager: manager, update: u, ctx: ctx}
 	}
@@ -211,7 +216,7 @@ func (u *update) run(ctx context.Context) (display.ResourceChanges, error) {
 	<-drained
 	if ectx.SnapshotManager != nil {
 		u.setClosing()
-		if closeErr := ectx.SnapshotManager.Close(); closeErr != nil {
+		if closeErr := errors.Join(ectx.SnapshotManager.Close(), u.journal.close()); closeErr != nil {
 			err = errors.Join(err, fmt.Errorf("write state: %w", closeErr))
 		}
 	}
@@ -269,7 +274,11 @@ func (u *update) Save(snap *deploy.Snapshot) error {
 	if needless {
 		return nil
 	}
-	return u.runner.State.Save(u.req.Stack, snap)
+	raw, err := u.locked.Encode(snap)
+	if err != nil {
+		return err
+	}
+	return u.journal.add(raw)
 }
 
 func (u *update) setClosing() {

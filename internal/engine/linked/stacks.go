@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"strings"
 	"sync"
 
@@ -16,26 +14,25 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
 
-	"plattr.dev/plattr/internal/engine/lock"
 	"plattr.dev/plattr/internal/engine/state"
 )
 
 // Masked is what stands for a secret where it is not shown.
 const Masked = "[secret]"
 
-// remembered are the outputs of the stack that was asked for last, with the file that they were in. A command asks
+// remembered are the outputs of the stack that was asked for last, with the version that they are of. A command asks
 // for them several times, and to decode a state takes as long as a tenth of a run.
 type remembered struct {
 	mu      sync.Mutex
 	ref     state.Ref
-	file    fs.FileInfo
+	version string
 	outputs resource.PropertyMap
 }
 
 // Outputs returns what the stack's program exported in its last run.
 func (r *Runner) Outputs(ctx context.Context, ref state.Ref) (resource.PropertyMap, error) {
-	file, statErr := r.State.Stat(ref) // before it is read: then what is remembered is never older than it says
-	if outputs, ok := r.last.get(ref, file); ok && statErr == nil {
+	version, versionErr := r.State.Version(ctx, ref) // before it is read: then what is remembered is never older than it says
+	if outputs, ok := r.last.get(ref, version); ok && versionErr == nil {
 		return outputs, nil
 	}
 	snap, _, err := r.State.Load(ctx, ref, r.Keys)
@@ -43,30 +40,25 @@ func (r *Runner) Outputs(ctx context.Context, ref state.Ref) (resource.PropertyM
 		return nil, err
 	}
 	outputs := rootOutputs(snap)
-	if statErr == nil {
-		r.last.set(ref, file, outputs)
+	if versionErr == nil {
+		r.last.set(ref, version, outputs)
 	}
 	return outputs, nil
 }
 
-func (m *remembered) get(ref state.Ref, file fs.FileInfo) (resource.PropertyMap, bool) {
+func (m *remembered) get(ref state.Ref, version string) (resource.PropertyMap, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if file == nil || m.file == nil || m.ref != ref || !sameFile(m.file, file) {
+	if version == "" || m.ref != ref || m.version != version {
 		return nil, false
 	}
 	return m.outputs.Copy(), true
 }
 
-func (m *remembered) set(ref state.Ref, file fs.FileInfo, outputs resource.PropertyMap) {
+func (m *remembered) set(ref state.Ref, version string, outputs resource.PropertyMap) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.ref, m.file, m.outputs = ref, file, outputs.Copy()
-}
-
-// sameFile tells whether a file is still the one that it was: states are replaced whole, never written into.
-func sameFile(a, b fs.FileInfo) bool {
-	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
+	m.ref, m.version, m.outputs = ref, version, outputs.Copy()
 }
 
 // Manager returns the secrets manager of a stack; one that was never deployed gets a new one.
@@ -98,12 +90,17 @@ func (r *Runner) Import(ctx context.Context, ref state.Ref, d apitype.UntypedDep
 	if err := snap.VerifyIntegrity(); err != nil {
 		return fmt.Errorf("import stack %s: %w", ref.Stack, err)
 	}
-	return r.WithLock(ref, func() error { return r.State.Save(ref, snap) })
+	return r.WithLock(ctx, ref, func(ctx context.Context, l *state.Locked) error {
+		if ok, err := l.Exists(ctx, ref); err != nil || ok {
+			return errors.Join(err, l.Save(ctx, snap))
+		}
+		return l.Create(ctx, snap)
+	})
 }
 
 // Reconfigure gives the providers in the state new inputs, by type::name.
 func (r *Runner) Reconfigure(ctx context.Context, ref state.Ref, inputs map[string]resource.PropertyMap) error {
-	return r.WithLock(ref, func() error {
+	return r.WithLock(ctx, ref, func(ctx context.Context, l *state.Locked) error {
 		snap, _, err := r.State.Load(ctx, ref, r.Keys)
 		if err != nil || snap == nil {
 			return err
@@ -120,13 +117,18 @@ func (r *Runner) Reconfigure(ctx context.Context, ref state.Ref, inputs map[stri
 			}
 			res.Inputs, res.Outputs = news, news.Copy()
 		}
-		return r.State.Save(ref, snap)
+		return l.Save(ctx, snap)
 	})
 }
 
-// Rename gives a stack another name, in its URNs too. The caller holds the lock.
+// Rename gives a stack another name, in its URNs too.
 func (r *Runner) Rename(ctx context.Context, from, to state.Ref) error {
-	d, err := r.State.Export(from)
+	return r.WithLock(ctx, from, func(ctx context.Context, l *state.Locked) error { return r.rename(ctx, l, to) })
+}
+
+func (r *Runner) rename(ctx context.Context, l *state.Locked, to state.Ref) error {
+	from := l.Ref
+	d, err := r.State.Export(ctx, from)
 	if err != nil {
 		return err
 	}
@@ -145,19 +147,33 @@ func (r *Runner) Rename(ctx context.Context, from, to state.Ref) error {
 	if err != nil {
 		return fmt.Errorf("rename stack %s: %w", from.Stack, err)
 	}
-	if err := r.State.Rename(from, to); err != nil {
-		return err
-	}
-	return r.State.Save(to, snap)
+	return l.Rename(ctx, to, snap)
 }
 
-// WithLock does something with a stack under its lock.
-func (r *Runner) WithLock(ref state.Ref, do func() error) error {
-	l, err := lock.Take(r.State.LockDir(ref), r.State.MutexFile(ref), r.Owner)
+// WithLock does something with a stack under its lock. Its context ends when the lock is lost, and so does what it does:
+// somebody else may work on the stack then.
+func (r *Runner) WithLock(ctx context.Context, ref state.Ref, do func(context.Context, *state.Locked) error) error {
+	l, err := r.State.Lock(ctx, ref, r.Owner)
 	if err != nil {
 		return err
 	}
-	return errors.Join(do(), l.Release())
+	held, cancel := context.WithCancelCause(ctx)
+	ended := make(chan struct{})
+	go func() {
+		select {
+		case <-l.Lost():
+			cancel(l.Err())
+		case <-ended:
+		}
+	}()
+	err = do(held, l)
+	close(ended)
+	cancel(nil)
+	lost, released := l.Err(), l.Release()
+	if lost != nil && err != nil && ctx.Err() == nil {
+		return lost // what the rest says follows from it
+	}
+	return errors.Join(err, released)
 }
 
 // Plain returns the JSON form of a value, with its secrets shown or as [Masked].

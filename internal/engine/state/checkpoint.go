@@ -1,35 +1,27 @@
 package state
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/pulumi/pulumi/pkg/v3/resource/deploy"
 	"github.com/pulumi/pulumi/pkg/v3/resource/stack"
 	"github.com/pulumi/pulumi/pkg/v3/secrets"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/encoding"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
+
+	"plattr.dev/plattr/internal/engine/store"
 )
 
-// Create makes an empty stack.
-func (d *Dir) Create(ref Ref) error {
-	chk, err := stack.SerializeCheckpoint(tokens.QName(ref.String()), nil, false)
-	if err != nil {
-		return fmt.Errorf("create stack %s: %w", ref.Stack, err)
-	}
-	return d.save(ref, chk)
-}
-
 // Load reads a stack's snapshot: nil when nothing was ever deployed, [ErrNoStack] when there is no such stack. Damaged
-// says that it comes from a copy, because a kill or a full disk tore the file itself.
-func (d *Dir) Load(ctx context.Context, ref Ref, provider secrets.Provider) (snap *deploy.Snapshot, damaged bool, err error) {
-	chk, err := d.checkpoint(ref)
+// says that it comes from a copy, because a kill or a full disk tore the state itself.
+func (d *Stacks) Load(ctx context.Context, ref Ref, provider secrets.Provider) (snap *deploy.Snapshot, damaged bool, err error) {
+	chk, err := d.checkpoint(ctx, ref)
 	if err != nil {
 		return nil, false, err
 	}
@@ -43,16 +35,7 @@ func (d *Dir) Load(ctx context.Context, ref Ref, provider secrets.Provider) (sna
 	return snap, chk.copied, nil
 }
 
-// Stat describes a stack's file as it is now. It is replaced whole at each change.
-func (d *Dir) Stat(ref Ref) (fs.FileInfo, error) {
-	info, err := os.Stat(d.stackFile(ref))
-	if err != nil {
-		return nil, fmt.Errorf("read stack %s: %w", ref.Stack, err)
-	}
-	return info, nil
-}
-
-// checkpoint is a stack's file, decoded.
+// checkpoint is a stack's state, decoded.
 type checkpoint struct {
 	*apitype.CheckpointV3
 	version  int
@@ -60,12 +43,11 @@ type checkpoint struct {
 	copied   bool
 }
 
-// checkpoint reads the stack's file or, when that is torn, the newest copy that is whole. What the copy does not know is
-// found again by the next run: Create takes over what the same stack made before.
-func (d *Dir) checkpoint(ref Ref) (checkpoint, error) {
-	file := d.stackFile(ref)
-	raw, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
+// checkpoint reads the stack's state or, when that is torn, the newest copy that is whole. What the copy does not know
+// is found again by the next run: Create takes over what the same stack made before.
+func (d *Stacks) checkpoint(ctx context.Context, ref Ref) (checkpoint, error) {
+	raw, err := d.store.Read(ctx, stackKey(ref))
+	if errors.Is(err, store.ErrAbsent) {
 		return checkpoint{}, fmt.Errorf("stack %s: %w", ref.Stack, ErrNoStack)
 	}
 	if err != nil {
@@ -75,8 +57,8 @@ func (d *Dir) checkpoint(ref Ref) (checkpoint, error) {
 	if torn == nil {
 		return chk, nil
 	}
-	for _, copied := range d.copies(ref) {
-		raw, err := os.ReadFile(copied)
+	for _, copied := range d.copies(ctx, ref) {
+		raw, err := d.store.Read(ctx, copied)
 		if err != nil {
 			continue
 		}
@@ -85,26 +67,28 @@ func (d *Dir) checkpoint(ref Ref) (checkpoint, error) {
 			return chk, nil
 		}
 	}
-	return checkpoint{}, fmt.Errorf("read stack %s: %s is damaged and has no copy: %w", ref.Stack, file, torn)
+	return checkpoint{}, fmt.Errorf("read stack %s: %s is damaged and has no copy: %w", ref.Stack, stackKey(ref), torn)
 }
 
-// copies lists the stack's other files, newest first.
-func (d *Dir) copies(ref Ref) []string {
-	files := []string{d.stackFile(ref) + ".bak"}
-	for _, pattern := range []string{
-		filepath.Join(d.backupDir(ref), "*.json"), filepath.Join(d.historyDir(ref), "*.checkpoint.json"),
-	} {
-		more, _ := filepath.Glob(pattern) // the pattern is fixed: it cannot be malformed
-		files = append(files, more...)
-	}
-	age := map[string]int64{}
-	for _, f := range files {
-		if info, err := os.Stat(f); err == nil {
-			age[f] = info.ModTime().UnixNano()
+// copies lists the stack's other checkpoints, newest first.
+func (d *Stacks) copies(ctx context.Context, ref Ref) []string {
+	keys := []string{stackKey(ref) + ".bak"}
+	for dir, suffix := range map[string]string{backupDir(ref): ".json", historyDir(ref): ".checkpoint.json"} {
+		more, _ := d.store.List(ctx, dir) // what cannot be read is no copy
+		for _, k := range more {
+			if strings.HasSuffix(k, suffix) {
+				keys = append(keys, k)
+			}
 		}
 	}
-	slices.SortStableFunc(files, func(a, b string) int { return int(max(-1, min(1, age[b]-age[a]))) })
-	return files
+	written := map[string]time.Time{}
+	for _, k := range keys {
+		if o, err := d.store.Stat(ctx, k); err == nil {
+			written[k] = o.Modified
+		}
+	}
+	slices.SortStableFunc(keys, func(a, b string) int { return cmp.Compare(written[b].UnixNano(), written[a].UnixNano()) })
+	return keys
 }
 
 func decode(raw []byte) (checkpoint, error) {
@@ -118,36 +102,9 @@ func decode(raw []byte) (checkpoint, error) {
 	return checkpoint{CheckpointV3: chk, version: version, features: features}, nil
 }
 
-// Save writes a stack's snapshot. It is what backend.SnapshotManager calls after each step.
-func (d *Dir) Save(ref Ref, snap *deploy.Snapshot) error {
-	chk, err := stack.SerializeCheckpoint(tokens.QName(ref.String()), snap, false)
-	if err != nil {
-		return fmt.Errorf("write stack %s: %w", ref.Stack, err)
-	}
-	return d.save(ref, chk)
-}
-
-func (d *Dir) save(ref Ref, chk *apitype.VersionedCheckpoint) error {
-	raw, err := encoding.JSON.Marshal(chk)
-	if err != nil {
-		return fmt.Errorf("write stack %s: %w", ref.Stack, err)
-	}
-	file := d.stackFile(ref)
-	if err := os.Remove(file + ".bak"); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("write stack %s: %w", ref.Stack, err)
-	}
-	if err := keep(file, file+".bak"); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("write stack %s: %w", ref.Stack, err)
-	}
-	if err := write(file, raw, false); err != nil {
-		return fmt.Errorf("write stack %s: %w", ref.Stack, err)
-	}
-	return nil
-}
-
 // Export returns a stack's deployment as it is stored: secrets stay encrypted.
-func (d *Dir) Export(ref Ref) (apitype.UntypedDeployment, error) {
-	chk, err := d.checkpoint(ref)
+func (d *Stacks) Export(ctx context.Context, ref Ref) (apitype.UntypedDeployment, error) {
+	chk, err := d.checkpoint(ctx, ref)
 	if err != nil {
 		return apitype.UntypedDeployment{}, err
 	}
@@ -159,8 +116,8 @@ func (d *Dir) Export(ref Ref) (apitype.UntypedDeployment, error) {
 }
 
 // Count returns how many resources a stack has.
-func (d *Dir) Count(ref Ref) (int, error) {
-	chk, err := d.checkpoint(ref)
+func (d *Stacks) Count(ctx context.Context, ref Ref) (int, error) {
+	chk, err := d.checkpoint(ctx, ref)
 	if err != nil || chk.Latest == nil {
 		return 0, err
 	}
@@ -168,8 +125,8 @@ func (d *Dir) Count(ref Ref) (int, error) {
 }
 
 // Types returns the types of a stack's resources, those included whose making was interrupted.
-func (d *Dir) Types(ref Ref) ([]string, error) {
-	chk, err := d.checkpoint(ref)
+func (d *Stacks) Types(ctx context.Context, ref Ref) ([]string, error) {
+	chk, err := d.checkpoint(ctx, ref)
 	if err != nil || chk.Latest == nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package state
+package file
 
 import (
 	"errors"
@@ -10,9 +10,9 @@ import (
 	"plattr.dev/plattr/internal/engine/folder"
 )
 
-// write replaces a file: a reader sees the old content or the new, also after a kill at any moment. With sync, also
-// after a loss of power.
-func write(path string, data []byte, sync bool) (err error) {
+// write replaces a file: a reader sees the old content or the new, also after a kill at any moment. After a loss of
+// power it may be torn, unless [Store.Sync] was called.
+func write(path string, data []byte) (err error) {
 	tmp, err := createTemp(path)
 	if err != nil {
 		return err
@@ -23,9 +23,6 @@ func write(path string, data []byte, sync bool) (err error) {
 		}
 	}()
 	_, err = tmp.Write(data)
-	if err == nil && sync {
-		err = tmp.Sync()
-	}
 	if err := errors.Join(err, tmp.Close()); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
@@ -51,6 +48,9 @@ func tempPrefix(path string) string { return "." + filepath.Base(path) + ".tmp" 
 
 // keep gives the content of a file a second name. No copy is needed, because files are replaced, never changed.
 func keep(file, name string) error {
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	if err := folder.Make(filepath.Dir(name)); err != nil {
 		return err
 	}
@@ -61,14 +61,13 @@ func keep(file, name string) error {
 	if err != nil {
 		return err
 	}
-	return write(name, data, false)
+	return write(name, data)
 }
 
-// sync brings a file to the disk.
-func sync(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
+// remove deletes a file, if it is there.
+func remove(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return errors.Join(f.Sync(), f.Close())
+	return nil
 }
