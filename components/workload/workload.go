@@ -23,6 +23,8 @@ type Args struct {
 	App kube.App
 	// Image is the application's, by digest.
 	Image string
+	// Attempt rolls the pods when it changes, for those that could not begin; empty means nothing.
+	Attempt string
 	// User is who its processes are, where the image names no number; 0 leaves it to the image. Root is never allowed.
 	User int
 	// Port is the one that the application listens on, HealthPath what probes ask for.
@@ -125,6 +127,9 @@ func (a *Args) history() pulumi.StringMap {
 // deployment is the specification of the pods and of how one version follows another.
 func (a *Args) deployment(account pulumi.StringInput) *appsv1.DeploymentSpecArgs {
 	annotations := pulumi.StringMap{"plattr.dev/settings": a.SettingsHash}
+	if a.Attempt != "" {
+		annotations["plattr.dev/attempt"] = pulumi.String(a.Attempt)
+	}
 	spec := &appsv1.DeploymentSpecArgs{
 		Selector: &metav1.LabelSelectorArgs{MatchLabels: a.App.Selector(kube.RoleServer)},
 		// No pod goes before its successor answers.

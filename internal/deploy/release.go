@@ -21,6 +21,8 @@ type Release struct {
 	User int
 	// Migrated says that its migrations ran before: for an earlier release, or by somebody else.
 	Migrated bool
+	// Attempt rolls the pods when it changes.
+	Attempt string
 	// Earlier are the releases before it, newest first, whose migrations can still be looked at.
 	Earlier []application.Release
 }
@@ -38,6 +40,9 @@ type Record struct {
 	By   string    `json:"by,omitempty"`
 	// RollbackTo is the release that it brought back.
 	RollbackTo string `json:"rollbackTo,omitempty"`
+	// Attempt names the first try since nothing served: the pods are made anew for each, whatever became of those before.
+	// Releases that follow one that serves keep it.
+	Attempt string `json:"attempt,omitempty"`
 	// Migrates says that it ran migrations: one that only changes the configuration, or goes back, does not.
 	Migrates bool `json:"migrates,omitempty"`
 	// Failure says why it was given up; empty for one that came to serve.
@@ -167,9 +172,10 @@ func (m memory) with(r Record) memory {
 
 // as makes an application run a release that is remembered.
 func (m memory) as(app Application, r Record) Application {
-	app.Release = Release{ID: r.ID, Image: r.Image, User: r.User, Migrated: !r.Migrates}
+	app.Release = Release{ID: r.ID, Image: r.Image, User: r.User, Migrated: !r.Migrates, Attempt: r.Attempt}
 	for _, earlier := range m.before(r.ID) {
-		if earlier.Migrates && len(app.Release.Earlier) < keptMigrations-1 {
+		// Those from before it was taken out of service have no Jobs any more.
+		if earlier.Attempt == r.Attempt && earlier.Migrates && len(app.Release.Earlier) < keptMigrations-1 {
 			app.Release.Earlier = append(app.Release.Earlier, application.Release{ID: earlier.ID, Image: earlier.Image})
 		}
 	}

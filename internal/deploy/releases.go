@@ -167,6 +167,18 @@ func (m memory) spec(app Application) v1alpha1.ApplicationSpec {
 	return app.Spec
 }
 
+// AsLast is the application as it was last made in the environment, with the image that serves; one that was never there is
+// as it was given.
+func (d *Deployer) AsLast(ctx context.Context, app Application, p Platform) (Application, error) {
+	m, err := d.memory(ctx, app, p)
+	if err != nil {
+		return app, err
+	}
+	live, _ := m.find(m.live)
+	app.Spec, app.Release = m.spec(app), Release{Image: live.Image}
+	return app, nil
+}
+
 // UserEnv are the variables that the application's people set.
 func (d *Deployer) UserEnv(ctx context.Context, app Application, p Platform) (map[string]string, error) {
 	m, err := d.memory(ctx, app, p)
@@ -229,6 +241,9 @@ func (d *Deployer) release(ctx context.Context, app Application, p Platform, o R
 		next = live
 	} else {
 		next.ID, next.By, next.Time, next.Failure = m.next(), o.By, time.Now().UTC().Truncate(time.Second), ""
+		if next.Attempt = live.Attempt; !serves {
+			next.Attempt = next.Time.Format(time.RFC3339)
+		}
 		next.Migrates = next.RollbackTo == "" && !(serves && next.Image == live.Image && equalJSON(next.Spec.Database, live.Spec.Database))
 		m = m.with(next)
 	}

@@ -18,6 +18,8 @@ type Finding struct {
 	After time.Duration
 	// Class tells whether a later finding is the same again.
 	Class string
+	// Ended is when a container that crashes did so last; zero for other findings.
+	Ended time.Time
 	// Container is the one that is the reason, if one is. Said are its last words, which may be many lines: Text ends with them.
 	Container, Said string
 }
@@ -93,8 +95,9 @@ var runtimePrefix = regexp.MustCompile(`^(?:Back-off pulling image "[^"]*": )?(?
 // endedFinding tells how a container ended, in one of its states.
 func endedFinding(c map[string]any, what, state string, after time.Duration, class string) Finding {
 	name := Text(c, "name")
+	ended, _ := time.Parse(time.RFC3339, Text(c, state, "terminated", "finishedAt")) // zero where it does not say
 	return Finding{
-		Text: fmt.Sprintf("container %s %s%s", name, what, ending(c, state)), After: after, Class: class, Container: name,
+		Text: fmt.Sprintf("container %s %s%s", name, what, ending(c, state)), After: after, Class: class, Container: name, Ended: ended,
 		Said: strings.TrimSpace(Text(c, state, "terminated", "message")),
 	}
 }
@@ -128,6 +131,7 @@ type Workload struct {
 	*Cluster
 
 	target Target
+	began  time.Time // when it was looked at first
 	looked time.Time
 	since  map[string]time.Time
 	last   Verdict
@@ -145,6 +149,9 @@ func (w *Workload) Look(ctx context.Context, live map[string]any, now time.Time)
 		return w.last
 	}
 	w.looked = now
+	if w.began.IsZero() {
+		w.began = now
+	}
 	pods, maker, err := w.Pods(ctx, live)
 	if err != nil {
 		w.last = Verdict{} // whoever may not see pods sees the object's own words
@@ -167,6 +174,10 @@ func (w *Workload) Look(ctx context.Context, live map[string]any, now time.Time)
 	return w.last
 }
 
+// anotherTry is how long a container that crashed before anybody waited for it has for the next try: the kubelet waits that
+// long between tries, but for containers that have crashed for ten minutes.
+const anotherTry = 3 * time.Minute
+
 // judge keeps account of how long each reason has lasted.
 func (w *Workload) judge(live map[string]any, findings []Finding, now time.Time) Verdict {
 	seen := map[string]time.Time{}
@@ -179,6 +190,9 @@ func (w *Workload) judge(live map[string]any, findings []Finding, now time.Time)
 		seen[f.Class] = began
 		if Text(live, "kind") == "Job" && f.Class == "crash" {
 			f.After = Never // the Job counts its failures itself
+		}
+		if f.Class == "crash" && !f.Ended.IsZero() && f.Ended.Before(w.began) {
+			f.After = max(f.After, anotherTry) // what it lacked then may be there by now
 		}
 		switch {
 		case f.After != Never && now.Sub(began) >= f.After:

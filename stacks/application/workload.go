@@ -34,6 +34,8 @@ type Workload struct {
 	// Release is what runs; Earlier are those before it whose migrations are kept to be looked at.
 	Release Release
 	Earlier []Release
+	// Attempt rolls the pods when it changes.
+	Attempt string
 	// User is who runs where the image names no number; 0 leaves it to the image.
 	User int
 	// PlattrImage and RestImage are those of plattr itself and of PostgREST.
@@ -119,7 +121,8 @@ func addWorkload(ctx *pulumi.Context, c Config, outputs pulumi.Map) error {
 	}
 	args := w.args(env, migrated)
 	args.Rest = c.rest(env)
-	if _, err := workload.New(ctx, c.App, args, with); err != nil {
+	running, err := workload.New(ctx, c.App, args, with)
+	if err != nil {
 		return err
 	}
 	net, err := network.New(ctx, c.App, c.network(), with)
@@ -127,7 +130,9 @@ func addWorkload(ctx *pulumi.Context, c Config, outputs pulumi.Map) error {
 		return err
 	}
 	maps.Copy(outputs, pulumi.Map{
-		OutputURL: net.URL, OutputImage: pulumi.String(w.Release.Image), OutputRelease: pulumi.String(w.Release.ID),
+		OutputURL: net.URL, OutputImage: pulumi.String(w.Release.Image),
+		// Known when its pods are ready. A run that fails before has no outputs at all, and the stack keeps those it had.
+		OutputRelease: running.Name.ApplyT(func(string) string { return w.Release.ID }).(pulumi.StringOutput), //nolint:forcetypeassert // of such a function
 	})
 	return nil
 }
@@ -161,7 +166,7 @@ func (w *Workload) migrate(
 
 func (w *Workload) args(env *settings.Settings, migrated pulumi.StringInput) *workload.Args {
 	return &workload.Args{
-		App: w.App, Image: w.Release.Image, User: w.User, Port: w.Port, HealthPath: w.HealthPath, CPU: w.CPU, Memory: w.Memory,
+		App: w.App, Image: w.Release.Image, Attempt: w.Attempt, User: w.User, Port: w.Port, HealthPath: w.HealthPath, CPU: w.CPU, Memory: w.Memory,
 		Replicas: w.Replicas, MaxReplicas: w.MaxReplicas, TargetCPU: w.TargetCPU,
 		Settings: env.Sources, SettingsHash: env.Hash, Migrated: migrated,
 	}

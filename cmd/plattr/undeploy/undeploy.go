@@ -61,7 +61,11 @@ func (o *options) run(ctx context.Context) error {
 	if err := o.confirm(ctx, e); err != nil {
 		return err
 	}
-	p, err := e.Platform(ctx, deploy.Servers{})
+	last, err := e.Deployer.AsLast(ctx, e.App, e.Bare)
+	if err != nil {
+		return err
+	}
+	p, err := e.Platform(ctx, deploy.Wanted(last))
 	if err != nil {
 		return err
 	}

@@ -43,17 +43,11 @@ func (e *Environment) SetEnv(ctx context.Context, s *cli.Session, set map[string
 	if err := e.Confirm(ctx, s, "change variables of "+e.App.Name); err != nil {
 		return "", err
 	}
-	live, serves, err := e.Deployer.Live(ctx, e.App, e.Bare)
+	last, err := e.Deployer.AsLast(ctx, e.App, e.Bare)
 	if err != nil {
 		return "", err
 	}
-	wanted := deploy.Servers{}
-	if serves {
-		running := e.App
-		running.Spec, running.Release.Image = live.Spec, live.Image
-		wanted = deploy.Wanted(running)
-	}
-	p, err := e.Platform(ctx, wanted)
+	p, err := e.Platform(ctx, deploy.Wanted(last))
 	if err != nil {
 		return "", err
 	}
