@@ -32,8 +32,9 @@ const (
 const (
 	// ContainerRest is PostgREST's.
 	ContainerRest = "postgrest"
-	// ContainerKeys keeps the keys of the realm up to date, after ContainerFirstKeys.
-	ContainerKeys, ContainerFirstKeys = "keys", "first-keys"
+	// ContainerFirstKeys fetches the keys of the realm before PostgREST starts, ContainerKeys keeps them up to date.
+	ContainerFirstKeys = "first-keys"
+	ContainerKeys      = "keys"
 	// ContainerMigrate is the one of a migration's pod.
 	ContainerMigrate = "migrate"
 )
