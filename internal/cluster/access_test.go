@@ -121,6 +121,7 @@ stringData: {DATABASE_URL: "postgres://a:pass-word@lonely/d"}
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			got, end, err := c.ReachDatabase(t.Context(), app, tc.in)
 			if tc.err != "" {
 				wantLine(t, err, tc.err)

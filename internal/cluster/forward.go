@@ -170,7 +170,6 @@ func carry(conn net.Conn, link httpstream.Connection, data, complaints httpstrea
 	case <-link.CloseChan():
 	}
 	_ = data.Reset() // else what is not sent holds up the complaints
-	_ = conn.Close()
 	select {
 	case message := <-said:
 		if message != "" {

@@ -57,7 +57,7 @@ func (l *logs) follow(ctx context.Context) error {
 			}
 			return context.Cause(ctx)
 		case line := <-f.lines:
-			l.out(line)
+			l.give(line)
 		case e := <-f.over:
 			if err := f.ended(e); err != nil {
 				return err
@@ -93,6 +93,7 @@ func (f *following) look(ctx context.Context) error {
 		if t := f.tail(i); i.id != "" && i.id != t.done && !t.running {
 			t.running = true
 			f.running++
+			f.several = f.several || len(f.tails) > 1
 			go func() { f.over <- ended{i, f.attach(ctx, i, &t.at, f.lines)} }()
 		}
 	}

@@ -31,11 +31,12 @@ func (l *logs) past(ctx context.Context) error {
 			_ = r.body.Close()
 		}
 	}()
+	l.several = len(readers) > 1
 	merge(readers, func(line Line, from *reader) {
 		if l.options.Follow {
 			l.tail(from.source).at.take(line.Time)
 		}
-		l.out(line)
+		l.give(line)
 	})
 	if !l.options.Follow {
 		return ctx.Err()

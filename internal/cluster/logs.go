@@ -32,6 +32,8 @@ type Line struct {
 	Pod       string    `json:"pod"`
 	Container string    `json:"container"`
 	Text      string    `json:"text"`
+	// Several says that lines of more than one container have been, or may be, given.
+	Several bool `json:"-"`
 }
 
 // The values of LogOptions.Container.
@@ -84,6 +86,9 @@ func (c *Client) Logs(ctx context.Context, app kube.App, o LogOptions, out func(
 	return l.follow(ctx)
 }
 
+// Hint is the command that says how the application is.
+func (e *NoLogsError) Hint() string { return "plattr status --env " + e.App.Environment }
+
 // choice is which containers of which pods are read.
 type choice struct {
 	role string
@@ -116,6 +121,13 @@ type logs struct {
 	choice  choice
 	out     func(Line)
 	tails   map[string]*tail
+	several bool
+}
+
+// give passes a line on.
+func (l *logs) give(line Line) {
+	line.Several = l.several
+	l.out(line)
 }
 
 // instance is one container of a pod, as its status has it.

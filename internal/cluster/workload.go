@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -39,7 +40,7 @@ func (c *Client) workload(ctx context.Context, app kube.App, s *Status) (Part, e
 	})
 	countPods(s, app, live, sets)
 	c.scaling(ctx, app, live, s)
-	part.Detail = s.Pods.detail()
+	part.Detail = s.Pods.detail("")
 	return part, c.judge(ctx, app, live, s, &part)
 }
 
@@ -94,8 +95,8 @@ func image(o map[string]any, container string) string {
 	return ""
 }
 
-func (p Pods) detail() string {
-	out := fmt.Sprintf("%d of %d pods", p.Ready, p.Desired)
+func (p Pods) detail(of string) string {
+	out := fmt.Sprintf("%d of %d pods%s", p.Ready, p.Desired, of)
 	if p.Max > p.Min {
 		out += fmt.Sprintf(" (%d-%d)", p.Min, p.Max)
 	}
@@ -135,7 +136,7 @@ func (c *Client) judge(ctx context.Context, app kube.App, live map[string]any, s
 		part.State = PartFailed
 	}
 	if s.NextImage != "" && s.Pods.Ready > 0 {
-		part.Detail += " of the release before"
+		part.Detail = s.Pods.detail(" of the release before")
 	}
 	return nil
 }
@@ -155,13 +156,16 @@ func worstOf(findings []kubeapi.Finding, now time.Time) (kubeapi.Finding, bool) 
 	return worst, false
 }
 
+// digests are those of images, which say nothing after their beginning.
+var digests = regexp.MustCompile(`(sha256:[0-9a-f]{7})[0-9a-f]{57}`)
+
 // why is the line of a finding: of last words of many lines, the last one.
 func why(f kubeapi.Finding) string {
 	text := f.Text
 	if f.Said != "" {
 		text = strings.TrimSuffix(text, f.Said) + lastLine(f.Said)
 	}
-	return oneLine(text)
+	return digests.ReplaceAllString(oneLine(text), "$1…")
 }
 
 // evidence are the last lines of what a container said.
