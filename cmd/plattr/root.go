@@ -17,6 +17,7 @@ import (
 	"plattr.dev/plattr/cmd/plattr/db/rotate"
 	"plattr.dev/plattr/cmd/plattr/db/seed"
 	"plattr.dev/plattr/cmd/plattr/db/shell"
+	"plattr.dev/plattr/cmd/plattr/deploycmd"
 	"plattr.dev/plattr/cmd/plattr/dev"
 	"plattr.dev/plattr/cmd/plattr/dev/destroy"
 	"plattr.dev/plattr/cmd/plattr/dev/logs"
@@ -26,12 +27,16 @@ import (
 	"plattr.dev/plattr/cmd/plattr/env/list"
 	"plattr.dev/plattr/cmd/plattr/env/set"
 	"plattr.dev/plattr/cmd/plattr/env/unset"
+	"plattr.dev/plattr/cmd/plattr/history"
 	"plattr.dev/plattr/cmd/plattr/initcmd"
 	"plattr.dev/plattr/cmd/plattr/internal/local"
+	"plattr.dev/plattr/cmd/plattr/internal/remote"
 	"plattr.dev/plattr/cmd/plattr/pod"
 	redisreset "plattr.dev/plattr/cmd/plattr/redis/reset"
+	"plattr.dev/plattr/cmd/plattr/rollback"
 	searchreset "plattr.dev/plattr/cmd/plattr/search/reset"
 	"plattr.dev/plattr/cmd/plattr/testcmd"
+	"plattr.dev/plattr/cmd/plattr/undeploy"
 	"plattr.dev/plattr/cmd/plattr/validate"
 	"plattr.dev/plattr/cmd/plattr/version"
 	"plattr.dev/plattr/internal/cli"
@@ -41,6 +46,7 @@ import (
 const (
 	groupStart = "start"
 	groupRun   = "run"
+	groupThere = "there"
 	groupOther = "other"
 )
 
@@ -63,12 +69,15 @@ func newRoot(s *cli.Session) *cobra.Command {
 	root.AddGroup(
 		&cobra.Group{ID: groupStart, Title: "Describe an application"},
 		&cobra.Group{ID: groupRun, Title: "Run it on this machine"},
+		&cobra.Group{ID: groupThere, Title: "Run it in an environment"},
 		&cobra.Group{ID: groupOther, Title: "Other commands"},
 	)
 	add(root, groupStart, initcmd.New(s), validate.New(s), configGroup(s))
 	open := local.NewOpener(s)
 	add(root, groupRun, devGroup(s, open), dbGroup(s, open), redisGroup(s, open), searchGroup(s, open), envGroup(s),
 		testcmd.New(s, open))
+	there := remote.NewOpener(s)
+	add(root, groupThere, deploycmd.New(s, there), undeploy.New(s, there), history.New(s, there), rollback.New(s, there))
 	add(root, groupOther, doctorcmd.New(s, open), version.New(s, debug.ReadBuildInfo), completion.New(s))
 	root.AddCommand(pod.New(s, os.Getenv))
 	root.SetHelpCommandGroupID(groupOther)

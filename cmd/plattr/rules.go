@@ -10,7 +10,9 @@ import (
 	"plattr.dev/plattr/cmd/plattr/internal/local"
 	"plattr.dev/plattr/internal/cli"
 	"plattr.dev/plattr/internal/config"
+	"plattr.dev/plattr/internal/deploy"
 	"plattr.dev/plattr/internal/engine"
+	"plattr.dev/plattr/internal/image"
 	"plattr.dev/plattr/internal/migrate"
 	"plattr.dev/plattr/internal/sqlshell"
 	"plattr.dev/plattr/internal/testrunner"
@@ -41,6 +43,7 @@ func rules() cli.Rules {
 		cli.When(engine.ErrLocked, cli.Verdict{Code: cli.ExitLocked}),
 		cli.When(migrate.ErrLocked, cli.Verdict{Code: cli.ExitLocked}),
 		child,
+		notReleased,
 		resources,
 		denied,
 	}
@@ -52,9 +55,9 @@ func locked(err error) (cli.Verdict, bool) {
 	if !errors.As(err, &e) || e.PID == 0 {
 		return cli.Verdict{}, false
 	}
-	app := strings.TrimPrefix(e.Stack, "local-")
-	return cli.Verdict{Code: cli.ExitLocked, Message: fmt.Sprintf("%s, local is locked: %s, process %d on %s, since %s (%s ago)",
-		app, e.Owner, e.PID, e.Host, e.Since.Local().Format(time.TimeOnly), cli.Duration(time.Since(e.Since)))}, true
+	environment, app, _ := strings.Cut(e.Stack, "-")
+	return cli.Verdict{Code: cli.ExitLocked, Message: fmt.Sprintf("%s, %s is locked: %s, process %d on %s, since %s (%s ago)",
+		app, environment, e.Owner, e.PID, e.Host, e.Since.Local().Format(time.TimeOnly), cli.Duration(time.Since(e.Since)))}, true
 }
 
 // child passes on the exit code of a tool, whose own output has been shown.
@@ -72,6 +75,25 @@ func child(err error) (cli.Verdict, bool) {
 	default:
 		return cli.Verdict{}, false
 	}
+}
+
+// notReleased says what serves in the place of a release that did not come to.
+func notReleased(err error) (cli.Verdict, bool) {
+	var e *deploy.ReleaseError
+	if !errors.As(err, &e) {
+		return cli.Verdict{}, false
+	}
+	lines := local.Explain(err)
+	if len(lines) == 0 {
+		lines = []string{err.Error()}
+	}
+	switch {
+	case e.SetBack != nil:
+		lines = append(lines, fmt.Sprintf("The release before (%s) could not be put back: %v", image.Short(e.Serving.Image), e.SetBack))
+	case e.Serving.ID != "" && e.Serving.ID != e.Failed.ID:
+		lines = append(lines, fmt.Sprintf("The release before (%s) goes on serving.", image.Short(e.Serving.Image)))
+	}
+	return cli.Verdict{Message: strings.Join(lines, "\n"), Next: "plattr logs --env " + e.Environment}, true
 }
 
 // resources names what could not be made in the user's words; what the engine

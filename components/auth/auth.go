@@ -35,6 +35,8 @@ type Args struct {
 	// AppURL is the application's address, without a slash at the end; RedirectPaths are where sign-in returns to.
 	AppURL        string
 	RedirectPaths []string
+	// AlsoAt are other addresses of the same application, to which sign-in returns, too.
+	AlsoAt []string
 	// RestRole is the database role that requests with a token run as; empty where there is no REST API.
 	RestRole string
 	// Providers are other places where people may have their account.
@@ -112,7 +114,11 @@ func (a *Args) validate() error {
 			errs = append(errs, fmt.Errorf("%s is required", f.name))
 		}
 	}
-	for _, f := range []struct{ name, value string }{{"ServerURL", a.ServerURL}, {"AppURL", a.AppURL}} {
+	urls := []struct{ name, value string }{{"ServerURL", a.ServerURL}, {"AppURL", a.AppURL}}
+	for _, u := range a.AlsoAt {
+		urls = append(urls, struct{ name, value string }{"AlsoAt", u})
+	}
+	for _, f := range urls {
 		if u, err := url.Parse(f.value); err != nil || u.Host == "" || strings.HasSuffix(f.value, "/") {
 			errs = append(errs, fmt.Errorf("%s: %q is no URL without a slash at the end", f.name, f.value))
 		}

@@ -86,9 +86,13 @@ func (b *builder) addClient() (err error) {
 	if a.Public {
 		access = "PUBLIC"
 	}
-	redirects := pulumi.StringArray{}
-	for _, path := range slices.Sorted(slices.Values(a.RedirectPaths)) {
-		redirects = append(redirects, pulumi.String(a.AppURL+path))
+	redirects, ends, origins := pulumi.StringArray{}, pulumi.StringArray{}, pulumi.StringArray{}
+	for _, at := range append([]string{a.AppURL}, a.AlsoAt...) {
+		for _, path := range slices.Sorted(slices.Values(a.RedirectPaths)) {
+			redirects = append(redirects, pulumi.String(at+path))
+		}
+		ends = append(ends, pulumi.String(at), pulumi.String(at+"/"))
+		origins = append(origins, pulumi.String(at))
 	}
 	yes, no := pulumi.Bool(true), pulumi.Bool(false)
 	b.client, err = openid.NewClient(b.ctx, b.name, &openid.ClientArgs{
@@ -97,8 +101,8 @@ func (b *builder) addClient() (err error) {
 		DirectAccessGrantsEnabled: pulumi.Bool(a.DirectGrants), PkceCodeChallengeMethod: pulumi.String("S256"),
 		ConsentRequired: no, FullScopeAllowed: yes, RootUrl: pulumi.String(a.AppURL), BaseUrl: pulumi.String("/"),
 		ValidRedirectUris:           redirects,
-		ValidPostLogoutRedirectUris: pulumi.StringArray{pulumi.String(a.AppURL), pulumi.String(a.AppURL + "/")},
-		WebOrigins:                  pulumi.StringArray{pulumi.String(a.AppURL)},
+		ValidPostLogoutRedirectUris: ends,
+		WebOrigins:                  origins,
 		ExtraConfig:                 b.mark(),
 	}, append(b.inside(), pulumi.AdditionalSecretOutputs([]string{"clientSecret"}))...)
 	if err != nil {

@@ -39,6 +39,8 @@ type Ingress struct {
 	Annotations map[string]string
 	// TLSSecret holds the certificate of the host; empty where the controller or a load balancer has it.
 	TLSSecret string
+	// HTTPS says that browsers use https although there is no TLSSecret.
+	HTTPS bool
 	// Controller is the namespace that the controller's requests come from; empty allows all pods of the cluster.
 	Controller string
 	Rewrite    Rewrite
@@ -95,7 +97,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 
 // URL is the application's for browsers.
 func (a *Args) URL() string {
-	if a.Ingress.TLSSecret != "" {
+	if a.Ingress.TLSSecret != "" || a.Ingress.HTTPS {
 		return "https://" + a.Host
 	}
 	return "http://" + a.Host

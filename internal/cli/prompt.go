@@ -81,3 +81,22 @@ func (s *Session) Ask(ctx context.Context, groups ...*huh.Group) error {
 	}
 	return nil
 }
+
+// ConfirmName asks for something that cannot be brought back: the user types its name.
+func (s *Session) ConfirmName(ctx context.Context, what, name string) error {
+	if s.Yes {
+		return nil
+	}
+	if !s.CanPrompt() {
+		return Usagef("this would %s: run it with --yes to confirm (there is no terminal to ask on)", what)
+	}
+	fmt.Fprintf(s.Err, "This will %s.\nType %s to continue: ", what, name)
+	answer, err := s.readLine(ctx)
+	if err != nil {
+		return err
+	}
+	if strings.TrimSpace(answer) != name {
+		return ErrDeclined
+	}
+	return nil
+}

@@ -3,12 +3,12 @@ package config
 import (
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
-	"plattr.dev/plattr/internal/config/names"
 	"plattr.dev/plattr/operator/api/v1alpha1"
 )
 
@@ -22,12 +22,30 @@ type decoder struct {
 	// bad holds the paths that have a problem: what depends on them is not
 	// checked further.
 	bad map[string]bool
+	// kind is the file that is read.
+	kind kindOfFile
+}
+
+// kindOfFile is what messages say of a file.
+type kindOfFile struct {
+	// noun is its name, holds what it holds one of, example one of its fields, remedy how to get one.
+	noun, holds, example, remedy string
+	whole                        reflect.Type
+}
+
+// short is a section that one text may stand for.
+type short interface {
+	// text returns where the text goes, and its rule.
+	text() (to *string, ruleKey string)
 }
 
 type position struct{ line, column int }
 
 func newDecoder(file string) *decoder {
-	return &decoder{file: file, rules: rules(), at: map[string]position{"": {1, 1}}, bad: map[string]bool{}}
+	return &decoder{file: file, rules: rules(), at: map[string]position{"": {1, 1}}, bad: map[string]bool{}, kind: kindOfFile{
+		noun: FileName, holds: "one application", example: "name: my-app", remedy: "write one with `plattr init`",
+		whole: reflect.TypeFor[App](),
+	}}
 }
 
 func (d *decoder) problem(at position, path, format string, args ...any) {
@@ -153,7 +171,7 @@ func (d *decoder) unknown(at *yaml.Node, path, key string, known []string) {
 		d.problem(place(at), path, "unknown field, did you mean %q?", near)
 		return
 	}
-	for _, elsewhere := range paths(reflect.TypeFor[App](), "") {
+	for _, elsewhere := range paths(d.kind.whole, "") {
 		if strings.HasSuffix(elsewhere, "."+key) {
 			d.problem(place(at), path, "unknown field, did you mean %q?", elsewhere)
 			return
@@ -193,15 +211,13 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path, ruleKey string) {
 	}
 	switch v.Kind() {
 	case reflect.Pointer:
-		if d.want(n, yaml.MappingNode, path, fieldsLike(v.Type().Elem())) {
-			v.Set(fresh(v.Type().Elem()))
-			d.section(n, v.Elem(), path)
-		}
+		v.Set(fresh(v.Type().Elem()))
+		d.structure(n, v.Elem(), path, ruleKey)
 	case reflect.Struct:
 		d.structure(n, v, path, ruleKey)
 	case reflect.Map:
 		if d.want(n, yaml.MappingNode, path, "fields") {
-			d.mapping(n, v, path)
+			d.mapping(n, v, path, d.rules[ruleKey])
 		}
 	case reflect.Slice:
 		if d.want(n, yaml.SequenceNode, path, "a list") {
@@ -248,6 +264,11 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, path, ruleKey string)
 		provider.Name, provider.Type = name, v1alpha1.ProviderType(name)
 		return
 	}
+	if s, ok := v.Addr().Interface().(short); ok && n.Kind == yaml.ScalarNode {
+		to, ruleKey := s.text()
+		d.scalar(n, reflect.ValueOf(to).Elem(), path, d.rules[ruleKey])
+		return
+	}
 	if d.want(n, yaml.MappingNode, path, fieldsLike(v.Type())) {
 		d.section(n, v, path)
 	}
@@ -267,28 +288,32 @@ func (d *decoder) sequence(n *yaml.Node, v reflect.Value, path, ruleKey string) 
 	v.Set(out)
 }
 
-// mapping decodes variables or the overrides of environments.
-func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string) {
+// mapping decodes variables, or what a rule lists the names of.
+func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string, r rule) {
 	v.Set(reflect.MakeMap(v.Type()))
 	d.entries(n, path, func(key string, at, value *yaml.Node) {
 		element := reflect.New(v.Type().Elem()).Elem()
 		inner := join(path, clip(key))
-		if element.Kind() == reflect.String {
-			d.variable(at, value, element, inner, key)
-		} else if !slices.Contains(names.Environments(), key) {
-			d.unknownEnvironment(at, inner, key)
+		switch {
+		case len(r.keys) > 0 && !slices.Contains(r.keys, key):
+			d.unknownKey(at, inner, key, r)
 			return
-		} else {
+		case r.keyPattern != "" && !regexp.MustCompile(r.keyPattern).MatchString(key):
+			d.problem(place(at), inner, "%s is not %s", shorten(key), r.keyWords)
+			return
+		case len(r.keys) == 0 && r.keyPattern == "":
+			d.variable(at, value, element, inner, key)
+		default:
 			d.value(value, element, inner, "")
 		}
 		v.SetMapIndex(reflect.ValueOf(key), element)
 	})
 }
 
-func (d *decoder) unknownEnvironment(at *yaml.Node, path, key string) {
-	if near := closest(key, names.Environments()); near != "" {
-		d.problem(place(at), path, "unknown environment, did you mean %q?", near)
+func (d *decoder) unknownKey(at *yaml.Node, path, key string, r rule) {
+	if near := closest(key, r.keys); near != "" {
+		d.problem(place(at), path, "unknown %s, did you mean %q?", r.keyNoun, near)
 		return
 	}
-	d.problem(place(at), path, "unknown environment: there is %s", list(names.Environments()))
+	d.problem(place(at), path, "unknown %s: there is %s", r.keyNoun, list(r.keys))
 }

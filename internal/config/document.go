@@ -18,7 +18,7 @@ var lineInError = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?(.*)`)
 // problem that leaves nothing to look at.
 func (d *decoder) document(raw []byte) *yaml.Node {
 	if len(raw) > MaxFileBytes {
-		d.problem(position{1, 1}, "", "the file is larger than %d MB: no plattr.yaml is", MaxFileBytes>>20)
+		d.problem(position{1, 1}, "", "the file is larger than %d MB: no %s is", MaxFileBytes>>20, d.kind.noun)
 		return nil
 	}
 	if !d.readable(raw) {
@@ -28,7 +28,7 @@ func (d *decoder) document(raw []byte) *yaml.Node {
 	var doc yaml.Node
 	if err := dec.Decode(&doc); err != nil {
 		if errors.Is(err, io.EOF) {
-			d.problem(position{1, 1}, "", "the file is empty: write one with `plattr init`")
+			d.problem(position{1, 1}, "", "the file is empty: %s", d.kind.remedy)
 		} else {
 			d.syntax(raw, err)
 		}
@@ -36,7 +36,7 @@ func (d *decoder) document(raw []byte) *yaml.Node {
 	}
 	var second yaml.Node
 	if err := dec.Decode(&second); err == nil {
-		d.problem(place(&second), "", "a second document begins here: a plattr.yaml holds one application")
+		d.problem(place(&second), "", "a second document begins here: a %s holds %s", d.kind.noun, d.kind.holds)
 		return nil
 	} else if !errors.Is(err, io.EOF) {
 		d.syntax(raw, err)
@@ -45,10 +45,10 @@ func (d *decoder) document(raw []byte) *yaml.Node {
 	root := doc.Content[0]
 	switch {
 	case null(root):
-		d.problem(position{1, 1}, "", "the file is empty: write one with `plattr init`")
+		d.problem(position{1, 1}, "", "the file is empty: %s", d.kind.remedy)
 		return nil
 	case root.Kind != yaml.MappingNode:
-		d.problem(place(root), "", "must be fields such as `name: my-app`, not %s", kind(root))
+		d.problem(place(root), "", "must be fields such as `%s`, not %s", d.kind.example, kind(root))
 		return nil
 	}
 	return root

@@ -31,6 +31,13 @@ type rule struct {
 	min, max int
 	// number admits a number where text is meant: `cpu: 1`.
 	number bool
+	// keys are the only names of a map's entries; keyNoun says what they are.
+	keys    []string
+	keyNoun string
+	// keyPattern is the form of those names where they are free; without either they are names of variables.
+	keyPattern, keyWords string
+	// hidden keeps the value out of messages: it may be a secret that should not be there.
+	hidden bool
 	// check is for what patterns cannot say.
 	check func(string) error
 }
@@ -66,7 +73,7 @@ const pathWords = "a path such as /auth/callback, with one `/` at its beginning 
 // the name in the file. `[]` stands for an element of a list.
 func rules() map[string]rule {
 	all := map[string]rule{}
-	for _, part := range []map[string]rule{appRules(), databaseRules(), storageRules(), authRules(), runRules()} {
+	for _, part := range []map[string]rule{appRules(), databaseRules(), storageRules(), authRules(), runRules(), platformRules()} {
 		maps.Copy(all, part)
 	}
 	return all
@@ -92,7 +99,7 @@ func appRules() map[string]rule {
 		"App.health":                     {doc: "How to ask whether the application is well."},
 		"App.resources":                  {doc: "What the container asks for; the memory is its limit too."},
 		"App.env":                        {doc: "Plain values for every environment. Secrets do not belong here: use `plattr env set`."},
-		"App.environments":               {doc: "What single environments change."},
+		"App.environments":               {doc: "What single environments change.", keys: names.Environments(), keyNoun: "environment"},
 		"App.preview":                    {doc: "Previews of pull requests."},
 		"App.local":                      {doc: "The laptop only."},
 		"EnvironmentOverrides.scaling":   {doc: "Replaces the bounds that it names."},
@@ -275,23 +282,27 @@ func checkURL(s string) error {
 
 // text checks a value against the rule.
 func (r rule) text(s string) error {
+	shown := shorten(s)
+	if r.hidden {
+		shown = "the value"
+	}
 	if len(r.enum) > 0 {
 		return r.choice(s)
 	}
 	if r.maxLength > 0 && len([]rune(s)) > r.maxLength {
-		return fmt.Errorf("%s has %d characters, %d are allowed", shorten(s), len([]rune(s)), r.maxLength)
+		return fmt.Errorf("%s has %d characters, %d are allowed", shown, len([]rune(s)), r.maxLength)
 	}
 	if r.pattern != "" && !regexp.MustCompile(r.pattern).MatchString(s) {
-		return fmt.Errorf("%s is not valid: write %s", shorten(s), r.words)
+		return fmt.Errorf("%s is not valid: write %s", shown, r.words)
 	}
 	for _, n := range r.not {
 		if regexp.MustCompile(n.pattern).MatchString(s) {
-			return fmt.Errorf("%s %s", shorten(s), n.why)
+			return fmt.Errorf("%s %s", shown, n.why)
 		}
 	}
 	if r.check != nil {
 		if err := r.check(s); err != nil {
-			return fmt.Errorf("%s %w", shorten(s), err)
+			return fmt.Errorf("%s %w", shown, err)
 		}
 	}
 	return nil

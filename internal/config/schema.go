@@ -12,7 +12,6 @@ import (
 	"reflect"
 	"slices"
 
-	"plattr.dev/plattr/internal/config/names"
 	"plattr.dev/plattr/operator/api/v1alpha1"
 )
 
@@ -21,21 +20,38 @@ import (
 // The directory is not committed; WriteSchema makes it again.
 const SchemaPath = ".plattr/plattr.schema.json"
 
+// PlatformSchemaPath is where that of plattr.platform.yaml lies, in a project that has one.
+const PlatformSchemaPath = ".plattr/plattr.platform.schema.json"
+
 //go:generate go test . -run ^TestSchemaIsCommitted$ -update
 
 //go:embed schema/plattr.schema.json
 var schemaFile []byte
 
+//go:embed schema/plattr.platform.schema.json
+var platformSchemaFile []byte
+
 // Schema returns the JSON Schema (draft 7, which editors support best) of
 // plattr.yaml. It describes every rule that concerns one field.
 func Schema() ([]byte, error) { return slices.Clone(schemaFile), nil }
 
-// WriteSchema writes the schema to SchemaPath under the project's directory,
-// if it is not there already as it should be. A reader never sees half of it.
+// PlatformSchema returns that of plattr.platform.yaml.
+func PlatformSchema() ([]byte, error) { return slices.Clone(platformSchemaFile), nil }
+
+// WriteSchema writes the schema to SchemaPath under the project's directory, and that of the platform's file where the
+// project has one, if they are not there already as they should be. A reader never sees half of one.
 func WriteSchema(project string) error {
-	path := filepath.Join(project, filepath.FromSlash(SchemaPath))
+	if _, err := os.Stat(filepath.Join(project, PlatformFileName)); err == nil {
+		if err := writeSchema(filepath.Join(project, filepath.FromSlash(PlatformSchemaPath)), platformSchemaFile); err != nil {
+			return err
+		}
+	}
+	return writeSchema(filepath.Join(project, filepath.FromSlash(SchemaPath)), schemaFile)
+}
+
+func writeSchema(path string, content []byte) error {
 	have, err := os.ReadFile(path)
-	if err == nil && bytes.Equal(have, schemaFile) {
+	if err == nil && bytes.Equal(have, content) {
 		return nil
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -45,7 +61,7 @@ func WriteSchema(project string) error {
 		return fmt.Errorf("write the schema for editors: %w", err)
 	}
 	temporary := path + ".new"
-	if err := os.WriteFile(temporary, schemaFile, 0o644); err != nil {
+	if err := os.WriteFile(temporary, content, 0o644); err != nil {
 		return fmt.Errorf("write the schema for editors: %w", err)
 	}
 	if err := os.Rename(temporary, path); err != nil {
@@ -57,11 +73,20 @@ func WriteSchema(project string) error {
 // generateSchema makes the schema from the Go types, their defaults and the
 // rules. A test holds the committed file equal to it.
 func generateSchema() ([]byte, error) {
+	return generate(FileName, "What an application asks of the platform.", reflect.ValueOf(defaultApp()).Elem())
+}
+
+// generatePlatformSchema does so for the platform's file.
+func generatePlatformSchema() ([]byte, error) {
+	return generate(PlatformFileName, "The environments that applications are deployed to.", reflect.ValueOf(&Platform{}).Elem())
+}
+
+func generate(title, description string, defaults reflect.Value) ([]byte, error) {
 	g := generator{rules: rules()}
-	root := g.section(reflect.TypeFor[App](), reflect.ValueOf(defaultApp()).Elem())
+	root := g.section(defaults.Type(), defaults)
 	root["$schema"] = "http://json-schema.org/draft-07/schema#"
-	root["title"] = FileName
-	root["description"] = "What an application asks of the platform."
+	root["title"] = title
+	root["description"] = description
 	out, err := json.MarshalIndent(root, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("write the schema: %w", err)
@@ -123,12 +148,16 @@ func (g generator) content(t reflect.Type, ruleKey string, value reflect.Value) 
 			return object{"anyOf": []object{g.scalar(reflect.TypeFor[string](), g.rules[ruleKey]), g.section(t, value)}}
 		}
 		section := g.section(t, value)
+		if s, ok := reflect.New(t).Interface().(short); ok {
+			_, textRule := s.text()
+			return object{"anyOf": []object{g.scalar(reflect.TypeFor[string](), g.rules[textRule]), section}}
+		}
 		if ruleKey == "App.preview" || ruleKey == "App.local" || value.IsValid() {
 			section["type"] = []string{"object", "null"}
 		}
 		return section
 	case reflect.Map:
-		return g.mapping(t.Elem())
+		return g.mapping(t.Elem(), g.rules[ruleKey])
 	case reflect.Slice:
 		inner := g.field(t.Elem(), ruleKey+"[]", reflect.Value{})
 		if t.Elem() == reflect.TypeFor[v1alpha1.BucketSpec]() {
@@ -146,26 +175,36 @@ func (g generator) pointer(t reflect.Type) object {
 	if _, service := t.FieldByName("Enabled"); service {
 		return g.section(t, fresh(t).Elem())
 	}
-	section := g.section(t, reflect.Value{})
-	section["type"] = []string{"object", "null"}
+	section := g.content(t, "", reflect.Value{})
+	if section["type"] != nil {
+		section["type"] = []string{"object", "null"}
+	}
 	return section
 }
 
-func (g generator) mapping(element reflect.Type) object {
-	if element.Kind() == reflect.String {
-		return object{
-			"type":                 []string{"object", "null"},
-			"propertyNames":        object{"pattern": variablePattern, "not": object{"pattern": "^PLATTR_"}},
-			"additionalProperties": object{"type": []string{"string", "number", "boolean"}},
+func (g generator) mapping(element reflect.Type, r rule) object {
+	content := object{"type": []string{"string", "number", "boolean"}}
+	if len(r.keys) > 0 || r.keyPattern != "" {
+		content = g.content(element, "", reflect.Value{})
+		if element.Kind() == reflect.Struct {
+			content["type"] = []string{"object", "null"}
 		}
 	}
-	properties := object{}
-	for _, env := range names.Environments() {
-		section := g.section(element, reflect.Value{})
-		section["type"] = []string{"object", "null"}
-		properties[env] = section
+	out := object{"type": []string{"object", "null"}}
+	switch {
+	case len(r.keys) > 0:
+		properties := object{}
+		for _, key := range r.keys {
+			properties[key] = content
+		}
+		out["properties"], out["additionalProperties"] = properties, false
+	case r.keyPattern != "":
+		out["propertyNames"], out["additionalProperties"] = object{"pattern": r.keyPattern}, content
+	default:
+		out["propertyNames"] = object{"pattern": variablePattern, "not": object{"pattern": "^PLATTR_"}}
+		out["additionalProperties"] = content
 	}
-	return object{"type": []string{"object", "null"}, "additionalProperties": false, "properties": properties}
+	return out
 }
 
 // scalar describes text, a number or true and false under its rule.

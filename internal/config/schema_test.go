@@ -15,22 +15,27 @@ var update = flag.Bool("update", false, "rewrite the committed schema")
 
 func TestSchemaIsCommitted(t *testing.T) {
 	t.Parallel()
-	want, err := generateSchema()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if *update {
-		if err := os.WriteFile(filepath.Join("schema", "plattr.schema.json"), want, 0o644); err != nil {
+	for file, schema := range map[string]struct{ generate, committed func() ([]byte, error) }{
+		"plattr.schema.json":          {generateSchema, Schema},
+		"plattr.platform.schema.json": {generatePlatformSchema, PlatformSchema},
+	} {
+		want, err := schema.generate()
+		if err != nil {
 			t.Fatal(err)
 		}
-		return
-	}
-	got, err := Schema()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("run `go test ./internal/config -run TestSchemaIsCommitted -update`\n%s", diff)
+		if *update {
+			if err := os.WriteFile(filepath.Join("schema", file), want, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		got, err := schema.committed()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), string(got)); diff != "" {
+			t.Errorf("run `go test ./internal/config -run TestSchemaIsCommitted -update`\n%s", diff)
+		}
 	}
 }
 
@@ -54,11 +59,12 @@ func TestEveryFieldHasARule(t *testing.T) {
 		}
 	}
 	walk(reflect.TypeFor[App]())
+	walk(reflect.TypeFor[Platform]())
 	for key, r := range have {
 		if !used[key] {
 			t.Errorf("the rule %s has no field", key)
 		}
-		if (r.pattern == "") != (r.words == "") {
+		if (r.pattern == "") != (r.words == "") || (r.keyPattern == "") != (r.keyWords == "") {
 			t.Errorf("%s: a pattern and its words go together", key)
 		}
 	}

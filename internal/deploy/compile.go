@@ -29,13 +29,17 @@ func compile(app Application, p Platform, passwordGeneration string) (applicatio
 		c.S3 = all.S3
 		c.Storage = compileStorage(app, n, p)
 	}
-	if app.Spec.RedisEnabled() {
+	if app.Spec.RedisEnabled() && p.Redis.Image != "" {
+		c.Cluster, c.Place, c.OwnRedis = all.Cluster, place(app, n, p), p.Redis.Image
+	} else if app.Spec.RedisEnabled() {
 		c.RedisAdminURL = all.RedisAdminURL
 		c.Redis = &application.Redis{
 			Host: p.Redis.Host, Port: p.Redis.Port, TLS: p.Redis.TLS, User: app.Name, OwnServer: p.Redis.Own,
 		}
 	}
-	if app.Spec.SearchEnabled() {
+	if app.Spec.SearchEnabled() && p.Search.Image != "" {
+		c.Cluster, c.Place, c.OwnSearch, c.SearchPrefix = all.Cluster, place(app, n, p), p.Search.Image, n.IndexPrefix
+	} else if app.Spec.SearchEnabled() {
 		c.SearchAdminURL = all.SearchAdminURL
 		c.Search = &application.Search{URL: p.Search.URL, Prefix: n.IndexPrefix}
 		if p.Search.Admin.User != "" {
@@ -44,7 +48,7 @@ func compile(app Application, p Platform, passwordGeneration string) (applicatio
 	}
 	if app.Release.Image != "" {
 		c.Cluster = all.Cluster
-		c.Workload = compileWorkload(app, n, p)
+		c.Workload = compileWorkload(app.asItRuns(), n, p)
 	}
 	if !app.Spec.AuthEnabled() {
 		return c, nil, nil

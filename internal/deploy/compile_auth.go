@@ -3,6 +3,7 @@ package deploy
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"plattr.dev/plattr/internal/config/names"
@@ -30,9 +31,10 @@ func CredentialVariables(provider string) (client, secret string) {
 }
 
 func compileAuth(app Application, n names.Names, p Platform) (*application.Auth, []string, error) {
+	at := addresses(app)
 	a := &application.Auth{
 		ServerURL: p.Auth.URL, InternalURL: p.Auth.InternalURL, Realm: n.Realm, DisplayName: app.Name, ClientID: app.Name,
-		Public: app.InBrowser, AppURL: app.URL, RedirectPaths: app.Spec.Auth.RedirectPaths,
+		Public: app.InBrowser, AppURL: at[0], AlsoAt: at[1:], RedirectPaths: app.Spec.Auth.RedirectPaths,
 		DemoUser: p.Auth.DemoUser, DirectGrants: p.Auth.DemoUser != "",
 	}
 	if app.Spec.RestEnabled() {
@@ -61,4 +63,11 @@ func compileAuth(app Application, n names.Names, p Platform) (*application.Auth,
 		})
 	}
 	return a, warnings, errors.Join(errs...)
+}
+
+// addresses are those of the application, always in the same order: the client is the same, whichever of them is deployed.
+func addresses(app Application) []string {
+	all := append([]string{app.URL}, app.AlsoAt...)
+	slices.Sort(all)
+	return slices.Compact(all)
 }

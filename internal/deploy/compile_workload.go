@@ -14,12 +14,26 @@ import (
 // previewReplicas is the greatest number of pods of a preview.
 const previewReplicas = 2
 
+// asItRuns is the application as its release was made.
+func (a Application) asItRuns() Application {
+	if a.running != nil {
+		a.Spec = *a.running
+	}
+	return a
+}
+
+// place is where the application's objects are in the cluster.
+func place(app Application, n names.Names, p Platform) kube.App {
+	return kube.App{Name: app.Name, Namespace: cmp.Or(p.Cluster.Namespace, n.Namespace), Environment: p.Target.Environment}
+}
+
+// Place is where an application's objects are in the cluster.
+func Place(app Application, p Platform) kube.App { return place(app, NamesOf(app, p.Target), p) }
+
 // compileWorkload says how the application runs in the platform's cluster.
 func compileWorkload(app Application, n names.Names, p Platform) *application.Workload {
 	w := &application.Workload{
-		App: kube.App{
-			Name: app.Name, Namespace: cmp.Or(p.Cluster.Namespace, n.Namespace), Environment: p.Target.Environment,
-		},
+		App:     place(app, n, p),
 		Release: application.Release{ID: app.Release.ID, Image: app.Release.Image}, Earlier: app.Release.Earlier,
 		User: app.Release.User, PlattrImage: p.Cluster.PlattrImage, RestImage: p.Cluster.RestImage,
 		Port: app.Spec.Health.Port, HealthPath: app.Spec.Health.Path,

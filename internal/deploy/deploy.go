@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,11 +17,20 @@ import (
 
 // Engine runs programs on stacks; [engine.Engine] does.
 type Engine interface {
+	runner
+	reader
+}
+
+type runner interface {
 	Up(ctx context.Context, stack string, program pulumi.RunFunc, o engine.RunOptions) (engine.Result, error)
+	Preview(ctx context.Context, stack string, program pulumi.RunFunc, o engine.RunOptions) (engine.Result, error)
 	Destroy(ctx context.Context, stack string, o engine.RunOptions) (engine.Result, error)
+	Reconfigure(ctx context.Context, stack string, program pulumi.RunFunc) error
+}
+
+type reader interface {
 	Outputs(ctx context.Context, stack string) (map[string]engine.Output, error)
 	Types(ctx context.Context, stack string) ([]string, error)
-	Reconfigure(ctx context.Context, stack string, program pulumi.RunFunc) error
 }
 
 // Deployer brings applications to platforms.
@@ -37,6 +47,11 @@ type Options struct {
 	Events chan<- engine.Event
 	// PasswordGeneration gives the logins new, random passwords when it differs from the one before. Empty keeps it.
 	PasswordGeneration string
+	// Plan says what would be done, and does nothing.
+	Plan bool
+
+	// message is kept in the stack's history.
+	message string
 }
 
 // Result is what a run did, and how to reach what is there now.
@@ -47,19 +62,37 @@ type Result struct {
 	Warnings []string
 }
 
-// Up makes the application in the environment as it is asked for. What it is told to by earlier runs, such as a
-// rotated password, stays.
+// Up makes what the application asks for in the environment. What it is told to by earlier runs, such as a rotated
+// password, stays; so does a release that serves, whatever the application asks for by now: [Deployer.Release] makes the
+// next one.
 func (d *Deployer) Up(ctx context.Context, app Application, p Platform, o Options) (Result, error) {
-	config, warnings, err := d.config(ctx, app, p, o)
+	m, err := d.memory(ctx, app, p)
 	if err != nil {
 		return Result{}, err
 	}
-	if err := d.follow(ctx, app, p); err != nil {
+	if live, ok := m.find(m.live); ok && app.Release.Image == "" {
+		running := m.as(app, live)
+		app.Release, app.UserEnv, app.running = running.Release, running.UserEnv, &running.Spec
+	}
+	return d.up(ctx, app, p, o, m)
+}
+
+// up is one run, after which the stack remembers m.
+func (d *Deployer) up(ctx context.Context, app Application, p Platform, o Options, m memory) (Result, error) {
+	config, warnings, err := m.compile(app, p, o)
+	if err != nil {
+		return Result{}, err
+	}
+	stack := StackName(app.Name, p.Target)
+	run := engine.RunOptions{Refresh: !o.SkipRefresh, Events: o.Events, Message: o.message}
+	if o.Plan {
+		res, err := d.engine.Preview(ctx, stack, application.Program(config), run)
+		return Result{Result: res, Warnings: warnings}, err
+	}
+	if err := d.follow(ctx, app, p, m); err != nil {
 		return Result{Warnings: warnings}, err
 	}
-	res, err := d.engine.Up(ctx, StackName(app.Name, p.Target), application.Program(config), engine.RunOptions{
-		Refresh: !o.SkipRefresh, Events: o.Events,
-	})
+	res, err := d.engine.Up(ctx, stack, application.Program(config), run)
 	if err != nil {
 		return Result{Result: res, Warnings: warnings}, err
 	}
@@ -67,10 +100,24 @@ func (d *Deployer) Up(ctx context.Context, app Application, p Platform, o Option
 	return Result{Result: res, Connections: connections, Warnings: warnings}, err
 }
 
+// compile is the configuration of a run, with what the stack shall remember after it.
+func (m memory) compile(app Application, p Platform, o Options) (application.Config, []string, error) {
+	config, warnings, err := compile(app, p, cmp.Or(o.PasswordGeneration, m.generation))
+	if err != nil {
+		return config, warnings, err
+	}
+	config.Kept, err = m.kept()
+	return config, warnings, err
+}
+
 // Destroy deletes everything that the application has in the environment, and the stack. An application that is not
 // there is no error.
 func (d *Deployer) Destroy(ctx context.Context, app Application, p Platform, o Options) (Result, error) {
-	if err := d.follow(ctx, app, p); err != nil {
+	m, err := d.memory(ctx, app, p)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := d.follow(ctx, app, p, m); err != nil {
 		return Result{}, err
 	}
 	res, err := d.engine.Destroy(ctx, StackName(app.Name, p.Target), engine.RunOptions{
@@ -80,6 +127,15 @@ func (d *Deployer) Destroy(ctx context.Context, app Application, p Platform, o O
 		return Result{}, nil
 	}
 	return Result{Result: res}, err
+}
+
+// memory is what the stack of an application remembers; that of one that is not there is empty.
+func (d *Deployer) memory(ctx context.Context, app Application, p Platform) (memory, error) {
+	outputs, err := d.engine.Outputs(ctx, StackName(app.Name, p.Target))
+	if err != nil && !errors.Is(err, engine.ErrStackNotFound) {
+		return memory{}, fmt.Errorf("read what %s has: %w", app.Name, err)
+	}
+	return recall(outputs)
 }
 
 // Connections is how to reach what an earlier Up made.
@@ -94,15 +150,11 @@ func (d *Deployer) Connections(ctx context.Context, app Application, p Platform)
 // Current is how to reach what an earlier Up made, if another Up with the same arguments would declare the same: true then.
 // It asks no server, so it does not know what was changed outside since.
 func (d *Deployer) Current(ctx context.Context, app Application, p Platform) (environ.Connections, bool, error) {
-	outputs, err := d.engine.Outputs(ctx, StackName(app.Name, p.Target))
-	if errors.Is(err, engine.ErrStackNotFound) {
-		return environ.Connections{}, false, nil
-	}
-	if err != nil {
+	m, err := d.memory(ctx, app, p)
+	if err != nil || !m.exists {
 		return environ.Connections{}, false, err
 	}
-	generation, _ := outputs[application.OutputPasswordGeneration].Value.(string)
-	config, _, err := compile(app, p, generation)
+	config, _, err := m.compile(app, p, Options{})
 	if err != nil {
 		return environ.Connections{}, false, err
 	}
@@ -110,8 +162,8 @@ func (d *Deployer) Current(ctx context.Context, app Application, p Platform) (en
 	if err != nil {
 		return environ.Connections{}, false, err
 	}
-	c, err := connections(outputs)
-	return c, outputs[application.OutputConfig].Value == hash, err
+	c, err := connections(m.outputs)
+	return c, m.outputs[application.OutputConfig].Value == hash, err
 }
 
 func connections(outputs map[string]engine.Output) (environ.Connections, error) {
@@ -157,16 +209,4 @@ func (d *Deployer) Present(ctx context.Context, app Application, p Platform) (Se
 		})
 	}
 	return s, err
-}
-
-func (d *Deployer) config(ctx context.Context, app Application, p Platform, o Options) (application.Config, []string, error) {
-	generation := o.PasswordGeneration
-	if generation == "" {
-		outputs, err := d.engine.Outputs(ctx, StackName(app.Name, p.Target))
-		if err != nil && !errors.Is(err, engine.ErrStackNotFound) {
-			return application.Config{}, nil, fmt.Errorf("read what %s has: %w", app.Name, err)
-		}
-		generation, _ = outputs[application.OutputPasswordGeneration].Value.(string)
-	}
-	return compile(app, p, generation)
 }

@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"plattr.dev/plattr/internal/config"
 	"plattr.dev/plattr/internal/config/names"
 	"plattr.dev/plattr/internal/deploy"
@@ -19,67 +17,6 @@ import (
 	"plattr.dev/plattr/internal/testutil"
 	"plattr.dev/plattr/stacks/application"
 )
-
-// The servers of the environment run in the cluster and are reached at the node, by plattr and by pods alike.
-const services = `
-apiVersion: v1
-kind: Namespace
-metadata: {name: services}
----
-apiVersion: v1
-kind: Namespace
-metadata: {name: staging, labels: {pod-security.kubernetes.io/enforce: restricted}}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: db, namespace: services}
-spec:
-  selector: {matchLabels: {app: db}}
-  template:
-    metadata: {labels: {app: db}}
-    spec:
-      containers:
-        - name: postgres
-          image: localhost:5050/postgres:17
-          env: [{name: POSTGRES_PASSWORD, value: super-secret}]
-          readinessProbe: {tcpSocket: {port: 5432}, periodSeconds: 1}
----
-apiVersion: v1
-kind: Service
-metadata: {name: db, namespace: services}
-spec: {type: NodePort, selector: {app: db}, ports: [{port: 5432, nodePort: 30432}]}
----
-apiVersion: v1
-kind: Secret
-metadata: {name: s3, namespace: services}
-stringData:
-  s3.json: '{"dir": "/data", "address": "0.0.0.0:9000", "iamAddress": "0.0.0.0:9002", "accessKey": "root", "secretKey": "root-secret-of-s3"}'
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: s3, namespace: services}
-spec:
-  selector: {matchLabels: {app: s3}}
-  template:
-    metadata: {labels: {app: s3}}
-    spec:
-      securityContext: {fsGroup: 1000}
-      containers:
-        - name: s3
-          image: localhost:5050/plattr:dev
-          args: [serve-s3, /config/s3.json]
-          readinessProbe: {tcpSocket: {port: 9000}, periodSeconds: 1}
-          volumeMounts: [{name: data, mountPath: /data}, {name: config, mountPath: /config}]
-      volumes: [{name: data, emptyDir: {}}, {name: config, secret: {secretName: s3}}]
----
-apiVersion: v1
-kind: Service
-metadata: {name: s3, namespace: services}
-spec:
-  type: NodePort
-  selector: {app: s3}
-  ports: [{name: s3, port: 9000, nodePort: 30900}, {name: iam, port: 9002, nodePort: 30902}]
-`
 
 // environment is staging on a cluster of the test's own.
 type environment struct {
@@ -93,14 +30,9 @@ type environment struct {
 func newEnvironment(t *testing.T) *environment {
 	t.Helper()
 	c := testutil.Kind(t)
-	c.Images(t, "postgres", "postgrest", "plattr", "guestbook")
+	c.Images(t, "postgrest", "guestbook")
 	c.ServeIngresses(t)
-	c.Admin.Apply(t, services)
-	for _, d := range []string{"db", "s3"} {
-		c.Admin.Kubectl(t, "rollout", "status", "-n", "services", "deployment/"+d, "--timeout=2m")
-	}
-	node := c.Admin.Kubectl(t, "get", "nodes", "-o", `jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}`)
-	prepareDatabase(t, node)
+	servers := c.Servers(t, false)
 	dir := t.TempDir()
 	e, err := engine.New(engine.Options{Project: "plattr", StateURL: engine.FileURL(dir), Owner: "test"})
 	if err != nil {
@@ -112,47 +44,23 @@ func newEnvironment(t *testing.T) *environment {
 	}
 	const host = "guestbook.staging.example.com"
 	return &environment{
-		t: t, cluster: c, deployer: deploy.New(e), platform: platformAt(t, node, c),
+		t: t, cluster: c, deployer: deploy.New(e), platform: platformAt(t, servers, c),
 		app: deploy.Application{Name: file.Name, Spec: file.ApplicationSpec, URL: "http://" + host, Host: host},
 	}
 }
 
-// prepareDatabase makes what the environment's owner makes once: an administrator who is no superuser, and the database that
-// the applications share.
-func prepareDatabase(t *testing.T, node string) {
+func platformAt(t *testing.T, servers testutil.Servers, c *testutil.KindCluster) deploy.Platform {
 	t.Helper()
-	var conn *pgx.Conn
-	var err error
-	for range 50 { // a NodePort answers a moment after the pod is ready
-		if conn, err = pgx.Connect(t.Context(), "postgres://postgres:super-secret@"+node+":30432/postgres"); err == nil {
-			break
-		}
-		time.Sleep(200 * time.Millisecond)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
-	for _, statement := range []string{
-		"create role plattr_admin login createrole createdb password 'admin-secret'", "create database apps owner plattr_admin",
-	} {
-		if _, err := conn.Exec(t.Context(), statement); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func platformAt(t *testing.T, node string, c *testutil.KindCluster) deploy.Platform {
-	t.Helper()
+	node := servers.Node
 	return deploy.Platform{
 		Target: names.Target{Environment: names.Staging},
 		Database: deploy.DatabaseServer{
-			Host: node, Port: 30432, Database: "apps", TLS: "disable", Admin: deploy.Credentials{User: "plattr_admin", Secret: "admin-secret"},
-			BootstrapURL: "postgres://postgres:super-secret@" + node + ":30432/postgres",
+			Host: node, Port: 30432, Database: testutil.ServersDatabase, TLS: "disable", Admin: deploy.Credentials{User: testutil.ServersAdmin, Secret: testutil.ServersAdminPassword},
+			BootstrapURL: servers.SuperuserURL("postgres"),
 		},
 		Storage: deploy.StorageServer{
 			Endpoint: "http://" + node + ":30900", IAMEndpoint: "http://" + node + ":30902", Region: "us-east-1",
-			Admin:        deploy.Credentials{User: "root", Secret: "root-secret-of-s3"},
+			Admin:        deploy.Credentials{User: testutil.ServersS3User, Secret: testutil.ServersS3Secret},
 			Capabilities: []deploy.Capability{deploy.CapabilityUsers, deploy.CapabilityOwnershipControls},
 		},
 		Cluster: deploy.Cluster{

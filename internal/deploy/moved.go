@@ -2,7 +2,6 @@ package deploy
 
 import (
 	"context"
-	"fmt"
 
 	"plattr.dev/plattr/stacks/application"
 )
@@ -11,15 +10,19 @@ import (
 // or managed by somebody else. Parts that a killed run may have begun count as moved; those of which the platform has no
 // server do not.
 func (d *Deployer) Moved(ctx context.Context, app Application, p Platform) ([]string, error) {
+	m, err := d.memory(ctx, app, p)
+	if err != nil {
+		return nil, err
+	}
+	return d.moved(ctx, app, p, m)
+}
+
+func (d *Deployer) moved(ctx context.Context, app Application, p Platform, m memory) ([]string, error) {
 	present, err := d.Present(ctx, app, p)
 	if err != nil || present == (Servers{}) {
 		return nil, err
 	}
-	outputs, err := d.engine.Outputs(ctx, StackName(app.Name, p.Target))
-	if err != nil {
-		return nil, fmt.Errorf("read what %s has: %w", app.Name, err)
-	}
-	known, _ := outputs[application.OutputServers].Value.(map[string]any)
+	known, _ := m.outputs[application.OutputServers].Value.(map[string]any)
 	now := servers(p)
 	var moved []string
 	for _, part := range present.parts() {
@@ -36,8 +39,8 @@ func (d *Deployer) Moved(ctx context.Context, app Application, p Platform) ([]st
 
 // follow tells the providers of the state where their servers are now. A refresh, and the deletion of what the program
 // does not declare any more, would ask whoever has the old address, with the credentials of an administrator.
-func (d *Deployer) follow(ctx context.Context, app Application, p Platform) error {
-	moved, err := d.Moved(ctx, app, p)
+func (d *Deployer) follow(ctx context.Context, app Application, p Platform, m memory) error {
+	moved, err := d.moved(ctx, app, p, m)
 	if err != nil || len(moved) == 0 {
 		return err
 	}

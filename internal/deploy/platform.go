@@ -16,24 +16,21 @@ type Application struct {
 	Spec v1alpha1.ApplicationSpec
 	// URL is where its users reach it, without a slash at the end; sign-in returns there.
 	URL string
+	// AlsoAt are other addresses at which the same application runs, as a laptop's beside its cluster.
+	AlsoAt []string
 	// InBrowser says that all of it runs in the browser: then it can keep no secret.
 	InBrowser bool
+	// Repository is where its sources are; two with one name and different repositories are two applications. Empty: nobody knows.
+	Repository string
 	// Release is what runs in a cluster; the zero value makes only what the application has on servers.
 	Release Release
 	// Host is where the cluster serves it.
 	Host string
 	// UserEnv are variables that its people set outside of plattr.yaml; any may be a secret.
 	UserEnv map[string]string
-}
 
-// Release is a version of an application that is, or was, deployed.
-type Release struct {
-	// ID names it within the environment; Image is named by digest.
-	ID, Image string
-	// User is who it runs as, where the image names no number; 0 leaves it to the image.
-	User int
-	// Earlier are the releases before it, newest first, whose migrations can still be looked at.
-	Earlier []application.Release
+	// running is what the release was made of, where a run leaves it as it is.
+	running *v1alpha1.ApplicationSpec
 }
 
 // Platform is where it goes: the servers of one environment, and the credentials to manage them.
@@ -90,6 +87,8 @@ type RedisServer struct {
 	Admin Credentials
 	// Own says that the server goes when the application does.
 	Own bool
+	// Image makes an instance in the cluster for each application, beside its pods; the fields above are empty then.
+	Image string
 }
 
 // SearchServer is an OpenSearch.
@@ -98,6 +97,8 @@ type SearchServer struct {
 	URL string
 	// Admin may make users; empty where the server runs no security plugin.
 	Admin Credentials
+	// Image makes an instance in the cluster for each application, beside its pods; the fields above are empty then.
+	Image string
 }
 
 // DatabaseServer is a PostgreSQL server and who may manage it.

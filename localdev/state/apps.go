@@ -53,7 +53,7 @@ func (d Dir) Claim(ctx context.Context, name, dir string, now time.Time) error {
 	if apps, err = d.Apps(); err != nil {
 		return err
 	}
-	remote := gitRemote(ctx, dir)
+	remote := Repository(ctx, dir)
 	i := index(apps, name)
 	if i < 0 {
 		apps = append(apps, App{Name: name, Dirs: []string{dir}, Remote: remote, Since: now.UTC()})
@@ -129,9 +129,9 @@ func index(apps []App, name string) int {
 	return slices.IndexFunc(apps, func(a App) bool { return a.Name == name })
 }
 
-// gitRemote returns the remote of the repository that holds dir, in one spelling for all protocols, and the place of
-// dir in it; "" if there is none or no git.
-func gitRemote(ctx context.Context, dir string) string {
+// Repository returns the remote of the repository that holds dir, in one spelling for all protocols, and the place of
+// dir in it; "" if there is none or no git. Two clones of one have the same.
+func Repository(ctx context.Context, dir string) string {
 	git := func(args ...string) string {
 		out, err := exec.CommandContext(ctx, "git", append([]string{"-C", dir}, args...)...).Output()
 		if err != nil {

@@ -18,6 +18,7 @@ import (
 	"plattr.dev/plattr/components/redis"
 	"plattr.dev/plattr/components/search"
 	"plattr.dev/plattr/components/storage"
+	"plattr.dev/plattr/internal/kube"
 )
 
 // The parts of an application, as the components know them. A caller speaks of stacks, not of components.
@@ -69,8 +70,18 @@ type Config struct {
 	Auth           *Auth
 	Redis          *Redis
 	Search         *Search
+	// OwnRedis and OwnSearch are the images of servers of the application's own in the cluster, instead of the two above.
+	OwnRedis, OwnSearch string
+	// Place is where those are: the application's objects in the cluster.
+	Place kube.App
+	// SearchPrefix begins the names of indices on OwnSearch.
+	SearchPrefix string
 	// Workload runs the application in a cluster; nil where only what it has on servers is made, as on a laptop.
 	Workload *Workload
+
+	// Kept is what callers want to find in the stack the next time, under names of theirs. It may hold secrets, and changes
+	// nothing that is made.
+	Kept map[string]string `json:"-"`
 }
 
 // The names of the program's outputs.
@@ -104,6 +115,7 @@ const (
 	OutputURL                = "url"
 	OutputImage              = "image"
 	OutputRelease            = "release"
+	OutputKept               = "kept"
 )
 
 // Program returns the Pulumi program of an application.
@@ -115,7 +127,7 @@ func Program(c Config) pulumi.RunFunc {
 		}
 		outputs := pulumi.Map{}
 		for _, part := range []func(*pulumi.Context, Config, pulumi.Map) error{
-			addDatabase, addStorage, addAuth, addRedis, addSearch, addWorkload,
+			addDatabase, addStorage, addAuth, addRedis, addSearch, addInstances, addWorkload,
 		} {
 			if err := part(ctx, c, outputs); err != nil {
 				return fmt.Errorf("application %s: %w", c.App, err)
@@ -127,6 +139,9 @@ func Program(c Config) pulumi.RunFunc {
 		marks, err := c.marks()
 		if err != nil {
 			return err
+		}
+		if len(c.Kept) > 0 {
+			ctx.Export(OutputKept, pulumi.ToSecret(pulumi.ToStringMap(c.Kept)))
 		}
 		ctx.Export(OutputServers, pulumi.ToSecret(pulumi.ToStringMap(marks)))
 		// Of passwords that a person can guess, too, so it is secret.
@@ -154,7 +169,8 @@ func (c Config) marks() (map[string]string, error) {
 	marks := map[string]string{}
 	for part, there := range map[string]bool{
 		PartDatabase: c.Database != nil, PartStorage: c.Storage != nil, PartAuth: c.Auth != nil, PartRedis: c.Redis != nil,
-		PartSearch: c.Search != nil, PartWorkload: c.Workload != nil,
+		PartSearch:   c.Search != nil,
+		PartWorkload: c.Workload != nil || c.OwnRedis != "" || c.OwnSearch != "",
 	} {
 		if !there {
 			continue

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"reflect"
+	"slices"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi-keycloak/sdk/v5/go/keycloak"
@@ -73,13 +74,18 @@ const (
 	PartWorkload = "workload"
 )
 
+// partInstances are the servers in the cluster that are the application's own. They are there without a workload, too, and
+// belong to the same cluster.
+const partInstances = "instances"
+
 // providers registers what manages a part on its server.
 func (s Servers) providers(ctx *pulumi.Context, part string) (pulumi.ResourceOption, error) {
 	own := func(ctx *pulumi.Context) (pulumi.ProviderResource, error) { return s.own(ctx, part) }
 	var all []pulumi.ProviderResource
 	for _, register := range map[string][]func(*pulumi.Context) (pulumi.ProviderResource, error){
 		PartDatabase: {s.PostgreSQL.provider, own}, PartStorage: {s.S3.provider}, PartAuth: {s.Keycloak.provider, own},
-		PartRedis: {own}, PartSearch: {own}, PartWorkload: {s.Cluster.provider, own},
+		PartRedis: {own}, PartSearch: {own}, PartWorkload: {s.Cluster.provider("kubernetes"), own},
+		partInstances: {s.Cluster.provider("kubernetes-instances"), own},
 	}[part] {
 		p, err := register(ctx)
 		if err != nil {
@@ -105,13 +111,20 @@ func (s Servers) Mark(part string) (string, error) {
 // ProvidersProgram declares what manages some parts, and nothing else.
 func ProvidersProgram(s Servers, parts []string) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error {
-		for _, part := range parts {
+		for _, part := range withInstances(parts) {
 			if _, err := s.providers(ctx, part); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
+}
+
+func withInstances(parts []string) []string {
+	if slices.Contains(parts, PartWorkload) {
+		return append(slices.Clone(parts), partInstances)
+	}
+	return parts
 }
 
 // own registers an instance of plattr's own provider for one part. Each has its own: an instance that lost the address of a

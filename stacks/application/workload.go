@@ -72,7 +72,12 @@ type Cluster struct {
 	Context string
 }
 
-func (c Cluster) provider(ctx *pulumi.Context) (pulumi.ProviderResource, error) {
+// provider registers a provider of the cluster's objects.
+func (c Cluster) provider(name string) func(*pulumi.Context) (pulumi.ProviderResource, error) {
+	return func(ctx *pulumi.Context) (pulumi.ProviderResource, error) { return c.register(ctx, name) }
+}
+
+func (c Cluster) register(ctx *pulumi.Context, name string) (pulumi.ProviderResource, error) {
 	args := &kubernetes.ProviderArgs{
 		EnableServerSideApply: pulumi.Bool(true),
 		// Values change in place: the pods are rolled by the hash of all of them.
@@ -84,7 +89,7 @@ func (c Cluster) provider(ctx *pulumi.Context) (pulumi.ProviderResource, error) 
 	if c.Context != "" {
 		args.Context = pulumi.String(c.Context)
 	}
-	p, err := kubernetes.NewProvider(ctx, "kubernetes", args)
+	p, err := kubernetes.NewProvider(ctx, name, args)
 	if err != nil {
 		return nil, fmt.Errorf("provider kubernetes: %w", err)
 	}
@@ -157,10 +162,16 @@ func (w *Workload) args(env *settings.Settings, migrated pulumi.StringInput) *wo
 
 func (c Config) network() *network.Args {
 	w := c.Workload
-	args := &network.Args{App: w.App, Host: w.Host, Port: w.Port, Ingress: w.Ingress, Egress: w.Egress}
+	args := &network.Args{App: w.App, Host: w.Host, Port: w.Port, Ingress: w.Ingress, Egress: slices.Clone(w.Egress)}
 	if c.Database != nil && c.Database.REST != nil {
 		args.RestPort = workload.RestPort
 	}
+	for kind, image := range c.instances() {
+		if image != "" {
+			args.Egress = append(args.Egress, Peer{Namespace: w.App.Namespace, Ports: []int{kind.Port()}})
+		}
+	}
+	slices.SortFunc(args.Egress, func(a, b Peer) int { return cmp.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
 	return args
 }
 
@@ -195,8 +206,8 @@ func (c Config) objects() []part {
 		{environ.PartDatabase, "db", c.Database != nil, false},
 		{environ.PartStorage, "storage", c.Storage != nil && c.Storage.User != "", c.Storage != nil},
 		{environ.PartAuth, "auth", c.Auth != nil && !c.Auth.Public, c.Auth != nil},
-		{environ.PartRedis, "redis", c.Redis != nil, false},
-		{environ.PartSearch, "search", c.Search != nil, false},
+		{environ.PartRedis, "redis", c.Redis != nil || c.OwnRedis != "", false},
+		{environ.PartSearch, "search", c.Search != nil || c.OwnSearch != "", false},
 	}
 }
 

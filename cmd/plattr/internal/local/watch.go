@@ -1,6 +1,7 @@
 package local
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -146,6 +147,15 @@ func (w *Watch) resource(e engine.Event) {
 		if verb := verbs()[e.Operation]; verb != "" && !e.Component && !strings.HasPrefix(e.Type, "pulumi:") {
 			w.view.Update(keyApp, verb+" "+Noun(e.Type, e.Name))
 		}
+		w.stage(e)
+	case engine.Done:
+		if label := stageLabel(e); label != "" {
+			w.view.Done(label, "", -1)
+		}
+	case engine.Failed:
+		if label := stageLabel(e); label != "" {
+			w.view.Fail(label, errors.New(e.Message))
+		}
 	case engine.Drifted:
 		w.drifted++
 		if w.drifted <= maxDrifted && !w.deleting {
@@ -159,6 +169,21 @@ func (w *Watch) resource(e engine.Event) {
 	if text := eventLine(e); text != "" {
 		w.view.Event(text)
 	}
+}
+
+// stage shows what takes long in a cluster on a line of its own.
+func (w *Watch) stage(e engine.Event) {
+	if label := stageLabel(e); label != "" {
+		w.view.Start(label, keyApp, label)
+	}
+}
+
+// stageLabel names the stage that an event is of; empty if it is of none.
+func stageLabel(e engine.Event) string {
+	if e.Operation == engine.Same || e.Operation == engine.Refresh || e.Operation == engine.Read || strings.HasPrefix(string(e.Operation), "delete") {
+		return ""
+	}
+	return map[string]string{"kubernetes:batch/v1:Job": "Migrations", "kubernetes:apps/v1:Deployment": "Rollout"}[e.Type]
 }
 
 // Close ends the roots that are left: as done with what came out, or as failed.

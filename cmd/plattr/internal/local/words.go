@@ -37,11 +37,24 @@ func nouns() map[string]string {
 	}
 }
 
+// objects are the user's words for what is in a cluster.
+func objects() map[string]string {
+	return map[string]string{
+		"configmap": "settings", "secret": "settings", "deployment": "rollout", "job": "migrations", "serviceaccount": "identity",
+		"horizontalpodautoscaler": "scaling", "poddisruptionbudget": "disruption budget", "networkpolicy": "network policy",
+		"persistentvolumeclaim": "volume", "statefulset": "instance",
+	}
+}
+
 // Noun names a resource in the user's words: role shop-database-app.
 func Noun(typ, name string) string {
 	word := strings.ToLower(typ[strings.LastIndexAny(typ, ":/")+1:])
 	word = strings.TrimSuffix(word, "v2")
-	if known := nouns()[word]; known != "" {
+	words := nouns()
+	if strings.HasPrefix(typ, "kubernetes:") {
+		words = objects()
+	}
+	if known := words[word]; known != "" {
 		word = known
 	}
 	return strings.TrimSpace(word + " " + name)
@@ -67,7 +80,7 @@ func driftLine(typ, name string, gone bool, keys []string) string {
 // plural tells the nouns that are many.
 func plural(noun string) bool {
 	first, _, _ := strings.Cut(noun, " ")
-	return strings.Contains(noun, " rules of ") || slices.Contains([]string{"indices", "rights", "scopes", "settings"}, first)
+	return strings.Contains(noun, " rules of ") || slices.Contains([]string{"indices", "migrations", "rights", "scopes", "settings"}, first)
 }
 
 // eventLine is a line of --verbose: the engine's own words.
