@@ -50,7 +50,8 @@ func (e endpoint) String() string {
 }
 
 // Forward opens a tunnel to a port of a service, and to a pod behind it at once, so that what is wrong is said here. When
-// that pod goes, the next connection leads to another. The tunnel ends with the context, or when it is closed.
+// that pod goes, the next connection leads to another. The context bounds the opening; the tunnel ends when it is closed, so
+// that a Ctrl-C which is for a program behind it leaves it open.
 func (c *Client) Forward(ctx context.Context, namespace, service string, port int) (*Tunnel, error) {
 	t := &Tunnel{client: c, to: endpoint{namespace, service, port}}
 	if _, err := t.connection(ctx); err != nil {
@@ -61,10 +62,9 @@ func (c *Client) Forward(ctx context.Context, namespace, service string, port in
 		t.drop()
 		return nil, fmt.Errorf("listen for connections to %s: %w", t.to, err)
 	}
-	ctx, t.cancel = context.WithCancel(ctx)
-	t.listener, t.Addr = listener, listener.Addr().String()
-	t.open.Go(func() { t.accept(ctx) })
-	context.AfterFunc(ctx, func() { _ = listener.Close(); t.drop() })
+	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	t.listener, t.Addr, t.cancel = listener, listener.Addr().String(), cancel
+	t.open.Go(func() { t.accept(life) })
 	return t, nil
 }
 
