@@ -17,6 +17,7 @@ import (
 
 	"plattr.dev/plattr/internal/cluster"
 	"plattr.dev/plattr/internal/kube"
+	"plattr.dev/plattr/internal/sqlshell/libpq"
 	"plattr.dev/plattr/internal/testutil"
 )
 
@@ -27,13 +28,14 @@ const image = testutil.Registry + "/redis:6.2"
 func TestCluster(t *testing.T) {
 	t.Parallel()
 	k := testutil.Kind(t)
-	k.Images(t, "redis")
+	k.Images(t, "redis", "postgres")
 	t.Run("Status", func(t *testing.T) { t.Parallel(); statusOfPods(t, k) })
 	t.Run("Runs", func(t *testing.T) { t.Parallel(); statusOfRelease(t, k) })
 	t.Run("Migrations", func(t *testing.T) { t.Parallel(); statusOfMigrations(t, k) })
 	t.Run("Logs", func(t *testing.T) { t.Parallel(); logsOfPods(t, k) })
 	t.Run("Follow", func(t *testing.T) { t.Parallel(); followLogs(t, k) })
 	t.Run("Forward", func(t *testing.T) { t.Parallel(); forward(t, k) })
+	t.Run("Database", func(t *testing.T) { t.Parallel(); database(t, k) })
 }
 
 func appIn(t *testing.T, k *testutil.KindCluster, namespace string) kube.App {
@@ -469,5 +471,72 @@ spec: {selector: {app: store}, ports: [{name: other, port: 81, targetPort: 1234}
 	}
 	if err := ping(); err == nil {
 		t.Error("a closed tunnel leads somewhere")
+	}
+}
+
+// database holds that a database in the cluster is reached from here by the URL that its pods have, again when it has moved.
+func database(t *testing.T, k *testutil.KindCluster) {
+	app, c := appIn(t, k, "database"), open(t, k.Admin.Content)
+	k.Admin.Apply(t, `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: db, namespace: database}
+spec:
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+        - name: postgres
+          image: localhost:5050/postgres:17
+          env: [{name: POSTGRES_PASSWORD, value: super-secret}]
+          readinessProbe: {tcpSocket: {port: 5432}, periodSeconds: 1}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: db, namespace: database}
+spec: {selector: {app: db}, ports: [{port: 15432, targetPort: 5432}]}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: board-db, namespace: database}
+stringData: {DATABASE_URL: "postgres://postgres:super-secret@db.database.svc.cluster.local:15432/postgres?sslmode=disable"}
+`)
+	rollout := func() { k.Admin.Kubectl(t, "rollout", "status", "-n", "database", "deployment/db", "--timeout=2m") }
+	rollout()
+	inPods, err := c.DatabaseURL(t.Context(), app)
+	if err != nil {
+		t.Fatal(err)
+	}
+	here, end, err := c.ReachDatabase(t.Context(), app, inPods)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := libpq.Config(here, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func() {
+		t.Helper()
+		conn, err := libpq.Connect(t.Context(), config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer libpq.Close(conn)
+		text := "" // more than fits into the buffers of the way
+		if err := conn.QueryRow(t.Context(), "select repeat('x', 5000000)").Scan(&text); err != nil || len(text) != 5000000 {
+			t.Errorf("%d, %v", len(text), err)
+		}
+	}
+	ask()
+	k.Admin.Kubectl(t, "delete", "pod", "-n", "database", "-l", "app=db", "--wait=false")
+	rollout()
+	ask()
+	if err := end(); err != nil {
+		t.Error(err)
+	}
+	if _, err := libpq.Connect(t.Context(), config); err == nil {
+		t.Error("the way is still open")
 	}
 }
