@@ -73,9 +73,8 @@ func newRoot(s *cli.Session) *cobra.Command {
 		&cobra.Group{ID: groupOther, Title: "Other commands"},
 	)
 	add(root, groupStart, initcmd.New(s), validate.New(s), configGroup(s))
-	open := local.NewOpener(s)
-	there := remote.NewOpener(s)
-	add(root, groupRun, devGroup(s, open), dbGroup(s, open, there), redisGroup(s, open), searchGroup(s, open), envGroup(s),
+	open, there := local.NewOpener(s), remote.NewOpener(s)
+	add(root, groupRun, devGroup(s, open), dbGroup(s, open, there), redisGroup(s, open), searchGroup(s, open), envGroup(s, there),
 		testcmd.New(s, open))
 	add(root, groupThere, deploycmd.New(s, there), statusCommand(s, there), logsCommand(s, there), undeploy.New(s, there),
 		history.New(s, there), rollback.New(s, there))
@@ -121,7 +120,7 @@ func searchGroup(s *cli.Session, open local.Opener) *cobra.Command {
 	return cli.Group("search", "Work on the application's search indices", "  plattr search reset --yes", searchreset.New(s, open))
 }
 
-func envGroup(s *cli.Session) *cobra.Command {
+func envGroup(s *cli.Session, there remote.Opener) *cobra.Command {
 	return cli.Group("env", "Work on the application's environment variables", "  plattr env list\n  plattr env set LOG_LEVEL=debug",
-		list.New(s), set.New(s), unset.New(s))
+		list.New(s, there), set.New(s, there), unset.New(s, there))
 }

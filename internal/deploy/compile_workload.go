@@ -34,7 +34,7 @@ func Place(app Application, p Platform) kube.App { return place(app, NamesOf(app
 func compileWorkload(app Application, n names.Names, p Platform) *application.Workload {
 	w := &application.Workload{
 		App:     place(app, n, p),
-		Release: application.Release{ID: app.Release.ID, Image: app.Release.Image}, Earlier: app.Release.Earlier,
+		Release: application.Release{ID: app.Release.ID, Image: app.Release.Image, Migrated: app.Release.Migrated}, Earlier: app.Release.Earlier,
 		User: app.Release.User, PlattrImage: p.Cluster.PlattrImage, RestImage: p.Cluster.RestImage,
 		Port: app.Spec.Health.Port, HealthPath: app.Spec.Health.Path,
 		CPU: app.Spec.Resources.CPU, Memory: app.Spec.Resources.Memory,

@@ -19,6 +19,8 @@ type Release struct {
 	ID, Image string
 	// User is who it runs as, where the image names no number; 0 leaves it to the image.
 	User int
+	// Migrated says that its migrations ran before: for an earlier release, or by somebody else.
+	Migrated bool
 	// Earlier are the releases before it, newest first, whose migrations can still be looked at.
 	Earlier []application.Release
 }
@@ -36,6 +38,8 @@ type Record struct {
 	By   string    `json:"by,omitempty"`
 	// RollbackTo is the release that it brought back.
 	RollbackTo string `json:"rollbackTo,omitempty"`
+	// Migrates says that it ran migrations: one that only changes the configuration, or goes back, does not.
+	Migrates bool `json:"migrates,omitempty"`
 	// Failure says why it was given up; empty for one that came to serve.
 	Failure string `json:"failure,omitempty"`
 }
@@ -163,9 +167,9 @@ func (m memory) with(r Record) memory {
 
 // as makes an application run a release that is remembered.
 func (m memory) as(app Application, r Record) Application {
-	app.Release = Release{ID: r.ID, Image: r.Image, User: r.User}
+	app.Release = Release{ID: r.ID, Image: r.Image, User: r.User, Migrated: !r.Migrates}
 	for _, earlier := range m.before(r.ID) {
-		if len(app.Release.Earlier) < keptMigrations-1 {
+		if earlier.Migrates && len(app.Release.Earlier) < keptMigrations-1 {
 			app.Release.Earlier = append(app.Release.Earlier, application.Release{ID: earlier.ID, Image: earlier.Image})
 		}
 	}

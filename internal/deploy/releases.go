@@ -229,6 +229,7 @@ func (d *Deployer) release(ctx context.Context, app Application, p Platform, o R
 		next = live
 	} else {
 		next.ID, next.By, next.Time, next.Failure = m.next(), o.By, time.Now().UTC().Truncate(time.Second), ""
+		next.Migrates = next.RollbackTo == "" && !(serves && next.Image == live.Image && equalJSON(next.Spec.Database, live.Spec.Database))
 		m = m.with(next)
 	}
 	o.message = "release " + next.ID

@@ -274,6 +274,7 @@ func TestCluster(t *testing.T) {
 	if again := guestbook.deploy(first.Image); again.changed() != 0 || again.Release != "1" {
 		t.Errorf("the same again: %+v", again)
 	}
+	guestbook.looks(first)
 	t.Run("BadInput", func(*testing.T) { guestbook.badInput() })
 	guestbook.failures(first)
 	guestbook.secondRelease(first)

@@ -70,8 +70,11 @@ func containerFinding(c map[string]any, isInit bool) Finding {
 		return Finding{Text: fmt.Sprintf("container %s cannot be started: %s", name, message), After: 10 * time.Second, Class: "start", Container: name}
 	case "CrashLoopBackOff":
 		after := time.Minute
-		if Number(c, "restartCount") >= 3 {
+		switch ended := Text(c, "lastState", "terminated", "reason"); {
+		case Number(c, "restartCount") >= 3:
 			after = 0
+		case ended == "StartError" || ended == "ContainerCannotRun": // it never began: another try will not help
+			after = 5 * time.Second
 		}
 		return endedFinding(c, "crashes: ", "lastState", after, "crash")
 	}

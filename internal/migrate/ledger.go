@@ -164,7 +164,7 @@ func compare(files []file, records []record) ([]pending, error) {
 	}
 	for _, r := range records {
 		if !hasFile(files, r.Name) {
-			problems = append(problems, fmt.Sprintf("%s: ran here, but the file is gone: put it back, or begin anew with `plattr db reset`", r.Name))
+			problems = append(problems, fmt.Sprintf("%s: ran here, but the file is gone: put it back. On a laptop `plattr db reset` begins anew; in an environment `plattr rollback` takes an earlier image without migrating", r.Name))
 		}
 	}
 	if len(problems) > 0 {

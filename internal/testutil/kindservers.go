@@ -106,7 +106,7 @@ spec:
       containers:
         - name: keycloak
           image: localhost:5050/keycloak:26
-          args: [start-dev, --http-port=8080, --cache=local, --health-enabled=false]
+          args: [start-dev, --http-host=0.0.0.0, --http-port=8080, --cache=local, --health-enabled=false]
           env:
             - {name: KC_HOSTNAME, value: "http://NODE:30880"}
             - {name: KC_BOOTSTRAP_ADMIN_CLIENT_ID, valueFrom: {secretKeyRef: {name: keycloak, key: client}}}

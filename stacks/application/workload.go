@@ -55,7 +55,11 @@ type Workload struct {
 }
 
 // Release is one version of an application that was, or is, deployed.
-type Release struct{ ID, Image string }
+type Release struct {
+	ID, Image string
+	// Migrated says that its migrations ran before: no Job is made.
+	Migrated bool
+}
 
 // Migrations says how a release migrates.
 type Migrations struct {
@@ -138,6 +142,9 @@ func (w *Workload) migrate(
 		return done, nil
 	}
 	for i, release := range append([]Release{w.Release}, w.Earlier...) {
+		if release.Migrated {
+			continue
+		}
 		m, err := migration.New(ctx, name+"-"+release.ID, &migration.Args{
 			App: w.App, Release: release.ID, Image: release.Image, PlattrImage: w.PlattrImage, User: w.User,
 			Engine: w.Migrations.Engine, Path: w.Migrations.Path, Schema: w.Migrations.Schema, Settings: env.Sources, Past: i > 0,
@@ -238,13 +245,18 @@ func (p part) of(given pulumi.MapOutput, rest environ.REST, secret bool) pulumi.
 	}).(pulumi.StringMapOutput) //nolint:forcetypeassert // of a function that returns such
 }
 
+// RestAddresses are those of the REST API, as browsers and as the pods see it; empty where there is none.
+func (c Config) RestAddresses() environ.REST {
+	url := c.network().RestURL()
+	if url == "" {
+		return environ.REST{}
+	}
+	return environ.REST{URL: url, InternalURL: fmt.Sprintf("http://127.0.0.1:%d", workload.RestPort)}
+}
+
 // settings are what the pods find in their environment, of what the parts of the program gave out.
 func (c Config) settings(outputs pulumi.Map) []settings.Part {
-	w := c.Workload
-	rest := environ.REST{}
-	if url := c.network().RestURL(); url != "" {
-		rest = environ.REST{URL: url, InternalURL: fmt.Sprintf("http://127.0.0.1:%d", workload.RestPort)}
-	}
+	w, rest := c.Workload, c.RestAddresses()
 	given := outputs.ToMapOutput()
 	var parts []settings.Part
 	for _, p := range c.objects() {

@@ -2,6 +2,7 @@
 package list
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -11,8 +12,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"plattr.dev/plattr/cmd/plattr/internal/local"
+	"plattr.dev/plattr/cmd/plattr/internal/remote"
 	"plattr.dev/plattr/internal/cli"
 	"plattr.dev/plattr/internal/config"
+	"plattr.dev/plattr/internal/config/names"
+	"plattr.dev/plattr/internal/deploy"
 	"plattr.dev/plattr/localdev"
 	"plattr.dev/plattr/localdev/envfile"
 )
@@ -28,47 +32,84 @@ type variable struct {
 	From string `json:"from"`
 }
 
+type options struct {
+	*cli.Session
+	open remote.Opener
+	env  string
+	show bool
+}
+
 // New returns the `env list` command.
-func New(s *cli.Session) *cobra.Command {
-	var show bool
+func New(s *cli.Session, open remote.Opener) *cobra.Command {
+	o := &options{Session: s, open: open}
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List the application's environment variables on this machine",
-		Long: "List the application's environment variables on this machine.\n\n" +
+		Short: "List the application's environment variables",
+		Long: "List the application's environment variables.\n\n" +
 			"Values are masked unless --show is given. The last column says where each comes from; what was set with\n" +
 			"`plattr env set` since the last `plattr dev` is in it already.",
-		Example: "  plattr env list\n  plattr env list --show -o json",
+		Example: "  plattr env list\n  plattr env list --show -o json\n  plattr env list --env staging",
 		Args:    cli.NoArgs,
-		RunE:    func(*cobra.Command, []string) error { return run(s, show) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
-	cmd.Flags().BoolVar(&show, "show", false, "print the values, secrets too")
+	cmd.Flags().BoolVar(&o.show, "show", false, "print the values, secrets too")
+	remote.AddFlag(cmd, &o.env, "`environment` of plattr.platform.yaml (default: this machine)")
 	return cmd
 }
 
-func run(s *cli.Session, show bool) error {
-	app, dir, err := local.Load(s)
+func (o *options) run(ctx context.Context) error {
+	variables, err := o.variables(ctx)
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(envfile.Path(dir, app.Name)); err != nil {
-		return fmt.Errorf("list the environment of %s: %w", app.Name, localdev.ErrNotUp)
-	}
-	variables, err := read(app, dir)
-	if err != nil {
-		return fmt.Errorf("list the environment of %s: %w", app.Name, err)
-	}
-	if !show {
+	if !o.show {
 		for i := range variables {
 			variables[i].Value = masked
 		}
 	}
-	return s.Print(variables, func(w io.Writer) {
+	return o.Print(variables, func(w io.Writer) {
 		rows := make([][]string, len(variables))
 		for i, v := range variables {
 			rows[i] = []string{v.Name, v.Value, v.From}
 		}
 		cli.Table(w, rows)
 	})
+}
+
+func (o *options) variables(ctx context.Context) ([]variable, error) {
+	if o.env != "" && o.env != names.Local {
+		return o.there(ctx)
+	}
+	app, dir, err := local.Load(o.Session)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(envfile.Path(dir, app.Name)); err != nil {
+		return nil, fmt.Errorf("list the environment of %s: %w", app.Name, localdev.ErrNotUp)
+	}
+	variables, err := read(app, dir)
+	if err != nil {
+		return nil, fmt.Errorf("list the environment of %s: %w", app.Name, err)
+	}
+	return variables, nil
+}
+
+// there are those of the release that serves in an environment.
+func (o *options) there(ctx context.Context) ([]variable, error) {
+	e, err := o.open(ctx, o.env, "plattr env list")
+	if err != nil {
+		return nil, err
+	}
+	layers, err := e.Deployer.Variables(ctx, e.App, e.Bare)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", e.Label(), err)
+	}
+	out := []variable{}
+	for _, v := range layers {
+		from := map[deploy.Origin]string{deploy.FromPlatform: "plattr", deploy.FromFile: "plattr.yaml", deploy.FromPeople: "env set"}[v.From]
+		out = append(out, variable{v.Name, v.Value, from})
+	}
+	return out, nil
 }
 
 // read lays what was set over what the last run wrote, in the order that holds

@@ -2,6 +2,7 @@
 package set
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -11,7 +12,9 @@ import (
 	"golang.org/x/term"
 
 	"plattr.dev/plattr/cmd/plattr/internal/local"
+	"plattr.dev/plattr/cmd/plattr/internal/remote"
 	"plattr.dev/plattr/internal/cli"
+	"plattr.dev/plattr/internal/config/names"
 	"plattr.dev/plattr/localdev/envfile"
 )
 
@@ -20,57 +23,110 @@ const maxValue = 1 << 20
 
 // report is what `env set -o json` prints.
 type report struct {
-	Set  []string `json:"set"`
-	File string   `json:"file"`
-	Next string   `json:"next"`
+	Set []string `json:"set"`
+	// File is where they are kept on this machine, Next the command that applies them there.
+	File string `json:"file,omitempty"`
+	Next string `json:"next,omitempty"`
+	// Release is the one that was made of it in an environment; empty where none serves yet.
+	Release string `json:"release,omitempty"`
+}
+
+type options struct {
+	*cli.Session
+	open remote.Opener
+	env  string
 }
 
 // New returns the `env set` command.
-func New(s *cli.Session) *cobra.Command {
-	return &cobra.Command{
+func New(s *cli.Session, open remote.Opener) *cobra.Command {
+	o := &options{Session: s, open: open}
+	cmd := &cobra.Command{
 		Use:   "set NAME=VALUE... | NAME",
-		Short: "Set environment variables of the application on this machine",
-		Long: "Set environment variables of the application on this machine.\n\n" +
-			"They are kept in .plattr/NAME.set.env (0600) and come after everything but local.env. NAME alone asks for the value\n" +
-			"without showing it, or reads it from a pipe: other people on the machine can read arguments. `plattr dev` applies them.",
-		Example: "  plattr env set LOG_LEVEL=debug\n  plattr env set API_TOKEN",
+		Short: "Set environment variables of the application",
+		Long: "Set environment variables of the application.\n\n" +
+			"On this machine they are kept in .plattr/NAME.set.env (0600) and come after everything but local.env; `plattr dev` applies\n" +
+			"them. In an environment they are kept in its state and in the Secret NAME-env, and a release with the same image rolls\n" +
+			"them out. NAME alone asks for the value without showing it, or reads it from a pipe: others can read arguments.",
+		Example: "  plattr env set LOG_LEVEL=debug\n  plattr env set API_TOKEN\n  plattr env set API_TOKEN --env staging <token.txt",
 		Args:    cli.Args(1, -1, "NAME=VALUE, or NAME alone"),
-		RunE:    func(_ *cobra.Command, args []string) error { return run(s, args) },
+		RunE:    func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) },
 	}
+	remote.AddFlag(cmd, &o.env, "`environment` of plattr.platform.yaml (default: this machine)")
+	return cmd
 }
 
-func run(s *cli.Session, args []string) error {
-	app, dir, err := local.Load(s)
+func (o *options) run(ctx context.Context, args []string) error {
+	if o.env != "" && o.env != names.Local {
+		return o.there(ctx, args)
+	}
+	app, dir, err := local.Load(o.Session)
 	if err != nil {
 		return err
 	}
-	vars := make([]envfile.Var, len(args))
-	for i, arg := range args {
-		name, value, given := strings.Cut(arg, "=")
-		if err := envfile.CheckName(name); err != nil {
-			return cli.Usagef("env set: %v", err)
-		}
-		if !given && len(args) > 1 {
-			return cli.Usagef("env set: %s has no value: write %s=VALUE, or give NAME alone to be asked", name, name)
-		}
-		if !given {
-			if value, err = readValue(s, name); err != nil {
-				return err
-			}
-		}
-		vars[i] = envfile.Var{Name: name, Value: value}
+	vars, err := o.read(args)
+	if err != nil {
+		return err
 	}
 	file := envfile.SetPath(dir, app.Name)
 	if err := envfile.Change(file, vars, nil); err != nil {
 		return fmt.Errorf("env set: %w", err)
 	}
-	r := report{Set: []string{}, File: file, Next: "plattr dev"}
-	for _, v := range vars {
-		r.Set = append(r.Set, v.Name)
-	}
-	return s.Print(r, func(w io.Writer) {
+	r := report{Set: variableNames(vars), File: file, Next: "plattr dev"}
+	return o.Print(r, func(w io.Writer) {
 		fmt.Fprintf(w, "set %s\nNext: %s\n", strings.Join(r.Set, ", "), r.Next)
 	})
+}
+
+// there sets them in an environment.
+func (o *options) there(ctx context.Context, args []string) error {
+	e, err := o.open(ctx, o.env, "plattr env set")
+	if err != nil {
+		return err
+	}
+	vars, err := o.read(args)
+	if err != nil {
+		return err
+	}
+	values := map[string]string{}
+	for _, v := range vars {
+		values[v.Name] = v.Value
+	}
+	release, err := e.SetEnv(ctx, o.Session, values, nil)
+	if err != nil {
+		return err
+	}
+	r := report{Set: variableNames(vars), Release: release}
+	return o.Print(r, func(w io.Writer) { fmt.Fprintf(w, "set %s in %s\n", strings.Join(r.Set, ", "), e.Label()) })
+}
+
+func variableNames(vars []envfile.Var) []string {
+	names := make([]string, len(vars))
+	for i, v := range vars {
+		names[i] = v.Name
+	}
+	return names
+}
+
+// read takes the variables out of the arguments.
+func (o *options) read(args []string) ([]envfile.Var, error) {
+	vars := make([]envfile.Var, len(args))
+	for i, arg := range args {
+		name, value, given := strings.Cut(arg, "=")
+		if err := envfile.CheckName(name); err != nil {
+			return nil, cli.Usagef("env set: %v", err)
+		}
+		if !given && len(args) > 1 {
+			return nil, cli.Usagef("env set: %s has no value: write %s=VALUE, or give NAME alone to be asked", name, name)
+		}
+		if !given {
+			var err error
+			if value, err = readValue(o.Session, name); err != nil {
+				return nil, err
+			}
+		}
+		vars[i] = envfile.Var{Name: name, Value: value}
+	}
+	return vars, nil
 }
 
 // readValue asks on a terminal without an echo, or reads a pipe to its end. The

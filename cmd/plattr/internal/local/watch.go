@@ -30,6 +30,7 @@ type Watch struct {
 	began    bool            // the application's root is there
 	drifted  int             // how many things were found deleted or changed outside
 	deleting bool
+	failed   bool // a stage has failed
 }
 
 // NewWatch returns a Watch; label is what the root of the resources is called.
@@ -155,6 +156,7 @@ func (w *Watch) resource(e engine.Event) {
 	case engine.Failed:
 		if label := stageLabel(e); label != "" {
 			w.view.Fail(label, errors.New(e.Message))
+			w.failed = true
 		}
 	case engine.Drifted:
 		w.drifted++
@@ -173,9 +175,15 @@ func (w *Watch) resource(e engine.Event) {
 
 // stage shows what takes long in a cluster on a line of its own.
 func (w *Watch) stage(e engine.Event) {
-	if label := stageLabel(e); label != "" {
-		w.view.Start(label, keyApp, label)
+	label := stageLabel(e)
+	if label == "" {
+		return
 	}
+	shown := label
+	if w.failed { // what comes after a failure undoes it
+		shown = "Back to the release before"
+	}
+	w.view.Start(label, keyApp, shown)
 }
 
 // stageLabel names the stage that an event is of; empty if it is of none.
