@@ -42,3 +42,16 @@ func (a *app) looks(first deployed) {
 	}
 	a.fails("no container has restarted", "logs", "--env", "staging", "--previous")
 }
+
+// looksAfterFailures holds that what was set back is not taken for what does not work.
+func (a *app) looksAfterFailures(first deployed) {
+	a.t.Helper()
+	var s cluster.Status
+	if err := json.Unmarshal([]byte(a.run("status", "--env", "staging", "-o", "json").out), &s); err != nil {
+		a.t.Fatal(err)
+	}
+	if s.Phase != cluster.Running || s.Image != first.Image || s.NextImage != "" {
+		a.t.Errorf("status after failures: %+v", s)
+	}
+	a.run("status", "--env", "staging")
+}
