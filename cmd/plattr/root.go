@@ -74,9 +74,10 @@ func newRoot(s *cli.Session) *cobra.Command {
 	)
 	add(root, groupStart, initcmd.New(s), validate.New(s), configGroup(s))
 	open, there := local.NewOpener(s), remote.NewOpener(s)
-	add(root, groupRun, devGroup(s, open), dbGroup(s, open), redisGroup(s, open), searchGroup(s, open), envGroup(s, there),
+	add(root, groupRun, devGroup(s, open), dbGroup(s, open, there), redisGroup(s, open), searchGroup(s, open), envGroup(s, there),
 		testcmd.New(s, open))
-	add(root, groupThere, deploycmd.New(s, there), undeploy.New(s, there), history.New(s, there), rollback.New(s, there))
+	add(root, groupThere, deploycmd.New(s, there), statusCommand(s, there), logsCommand(s, there), undeploy.New(s, there),
+		history.New(s, there), rollback.New(s, there))
 	add(root, groupOther, doctorcmd.New(s, open), version.New(s, debug.ReadBuildInfo), completion.New(s))
 	root.AddCommand(pod.New(s, os.Getenv))
 	root.SetHelpCommandGroupID(groupOther)
@@ -104,9 +105,9 @@ func devGroup(s *cli.Session, open local.Opener) *cobra.Command {
 	)
 }
 
-func dbGroup(s *cli.Session, open local.Opener) *cobra.Command {
+func dbGroup(s *cli.Session, open local.Opener, there remote.Opener) *cobra.Command {
 	return cli.Group("db", "Work on the application's database", "  plattr db migrate\n  plattr db shell -c 'select 1'",
-		migrate.New(s, open), seed.New(s, open), shell.New(s, open), connect.New(s, open),
+		migrate.New(s, open), seed.New(s, open), shell.New(s, open, there.Database), connect.New(s, open, there.Database),
 		reset.New(s, open), rotate.New(s, open), dump.New(s, open), restore.New(s, open),
 	)
 }

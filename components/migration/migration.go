@@ -86,7 +86,7 @@ func (a *Args) options(parent pulumi.Resource) []pulumi.ResourceOption {
 }
 
 // Name is the Job's.
-func (a *Args) Name() string { return a.App.Name + "-migrate-" + a.Release }
+func (a *Args) Name() string { return a.App.MigrationJobs() + a.Release }
 
 func (a *Args) validate() error {
 	errs := []error{a.App.Validate()}
@@ -103,7 +103,7 @@ func (a *Args) pod() *corev1.PodSpecArgs {
 	mounts := corev1.VolumeMountArray{&corev1.VolumeMountArgs{Name: pulumi.String(toolsVolume), MountPath: pulumi.String(toolsFolder)}}
 	install := container("plattr", a.PlattrImage, "pod", "install", toolsFolder)
 	install.VolumeMounts = mounts
-	migrate := container("migrate", a.Image, "pod", "migrate", "--engine", a.Engine, "--path", a.Path, "--migrations-schema", a.Schema)
+	migrate := container(kube.ContainerMigrate, a.Image, "pod", "migrate", "--engine", a.Engine, "--path", a.Path, "--migrations-schema", a.Schema)
 	migrate.Command = pulumi.StringArray{pulumi.String(toolsFolder + "/plattr")} // the image may have no shell
 	migrate.VolumeMounts, migrate.EnvFrom = mounts, kube.EnvFrom(a.Settings)
 	return &corev1.PodSpecArgs{

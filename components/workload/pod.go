@@ -30,11 +30,11 @@ func (a *Args) pod(account pulumi.StringInput) *corev1.PodSpecArgs {
 	if a.Rest != nil {
 		containers = append(containers, a.Rest.server())
 		if a.Rest.KeysURL != "" {
-			pod.InitContainers = corev1.ContainerArray{a.Rest.keys("first-keys", "--once")}
+			pod.InitContainers = corev1.ContainerArray{a.Rest.keys(kube.ContainerFirstKeys, "--once")}
 			pod.Volumes = corev1.VolumeArray{&corev1.VolumeArgs{
 				Name: pulumi.String(keysVolume), EmptyDir: &corev1.EmptyDirVolumeSourceArgs{SizeLimit: pulumi.String("1Mi")},
 			}}
-			containers = append(containers, a.Rest.keys("keys"))
+			containers = append(containers, a.Rest.keys(kube.ContainerKeys))
 		}
 	}
 	pod.Containers = containers

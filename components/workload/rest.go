@@ -72,7 +72,7 @@ func (r *Rest) server() *corev1.ContainerArgs {
 		"PGRST_OPENAPI_SERVER_PROXY_URI": r.PublicURL,
 	}
 	c := &corev1.ContainerArgs{
-		Name: pulumi.String("postgrest"), Image: pulumi.String(r.Image), ImagePullPolicy: pulumi.String("IfNotPresent"),
+		Name: pulumi.String(kube.ContainerRest), Image: pulumi.String(r.Image), ImagePullPolicy: pulumi.String("IfNotPresent"),
 		Ports: corev1.ContainerPortArray{&corev1.ContainerPortArgs{
 			Name: pulumi.String("rest"), ContainerPort: pulumi.Int(RestPort),
 		}},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 )
 
@@ -201,4 +202,27 @@ func Clean(text string) string {
 			return r
 		}
 	}, text)
+}
+
+// colors are the codes that set colours and nothing else.
+var colors = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+// CleanColored is Clean for what may have colours of its own, as the lines of a log: they stay where keep says so, and end
+// with the text.
+func CleanColored(text string, keep bool) string {
+	codes := colors.FindAllString(text, -1)
+	if len(codes) == 0 {
+		return Clean(text)
+	}
+	var b strings.Builder
+	for i, piece := range colors.Split(text, -1) {
+		b.WriteString(Clean(piece))
+		if keep && i < len(codes) {
+			b.WriteString(codes[i])
+		}
+	}
+	if keep {
+		b.WriteString("\x1b[0m")
+	}
+	return b.String()
 }

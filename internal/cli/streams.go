@@ -97,6 +97,12 @@ func (p Paint) Bold(text string) string { return p.wrap("1", text) }
 // Faint marks what is of less interest.
 func (p Paint) Faint(text string) string { return p.wrap("2", text) }
 
+// Nth tells things apart by colours that come again after some: for the names of sources that mix.
+func (p Paint) Nth(n int, text string) string {
+	colors := [...]string{"36", "32", "33", "35", "34", "96", "92", "93", "95", "94"}
+	return p.wrap(colors[n%len(colors)], text)
+}
+
 func (p Paint) wrap(code, text string) string {
 	if !p.on || text == "" {
 		return text

@@ -274,6 +274,7 @@ func TestCluster(t *testing.T) {
 	if again := guestbook.deploy(first.Image); again.changed() != 0 || again.Release != "1" {
 		t.Errorf("the same again: %+v", again)
 	}
+	guestbook.looks(first)
 	t.Run("BadInput", func(*testing.T) { guestbook.badInput() })
 	guestbook.failures(first)
 	guestbook.secondRelease(first)
@@ -308,9 +309,10 @@ func (a *app) failures(first deployed) {
 	}
 	a.serves("/api/rest/entry?select=name", `"Ada"`)
 	history := a.run("history", "--env", "staging").out
-	if strings.Count(history, "failed") != 2 || !strings.Contains(history, "serves") {
+	if strings.Count(history, "   failed   ") != 2 || !strings.Contains(history, "serves") {
 		a.t.Errorf("history: %s", history)
 	}
+	a.looksAfterFailures(first)
 	if again := a.deploy(first.Image); again.changed() != 0 {
 		a.t.Errorf("after failures the first release is not as it was: %+v", again)
 	}

@@ -28,6 +28,17 @@ const (
 	RoleMigration = "migration"
 )
 
+// The containers of an application's pods beside its own, which has the application's name.
+const (
+	// ContainerRest is PostgREST's.
+	ContainerRest = "postgrest"
+	// ContainerFirstKeys fetches the keys of the realm before PostgREST starts, ContainerKeys keeps them up to date.
+	ContainerFirstKeys = "first-keys"
+	ContainerKeys      = "keys"
+	// ContainerMigrate is the one of a migration's pod.
+	ContainerMigrate = "migrate"
+)
+
 // App is whose objects they are, and where.
 type App struct {
 	// Name is the application's.
@@ -67,6 +78,9 @@ func (a App) PodLabels(role string) pulumi.StringMap {
 func (a App) Selector(role string) pulumi.StringMap {
 	return pulumi.StringMap{LabelName: pulumi.String(a.Name), LabelRole: pulumi.String(role)}
 }
+
+// MigrationJobs begins the names of the Jobs that migrate; they end with their release.
+func (a App) MigrationJobs() string { return a.Name + "-migrate-" }
 
 // forced lets an apply take back what a person changed in one of the application's own objects: these are nobody else's
 // (https://www.pulumi.com/registry/packages/kubernetes/how-to-guides/managing-resources-with-server-side-apply/).

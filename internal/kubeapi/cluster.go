@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 )
@@ -68,15 +70,18 @@ func New(a Access) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("client of %s: %w", a.Config.Host, err)
 	}
-	url, _, err := rest.DefaultServerUrlFor(a.Config)
+	address, _, err := rest.DefaultServerUrlFor(a.Config)
 	if err != nil {
 		return nil, fmt.Errorf("address of the cluster: %w", err)
 	}
 	return &Cluster{
-		Access: a, Patience: usualPatience(), url: strings.TrimSuffix(url.String(), "/"), http: client, client: dyn,
+		Access: a, Patience: usualPatience(), url: strings.TrimSuffix(address.String(), "/"), http: client, client: dyn,
 		kinds: map[schema.GroupVersion]map[string]mapping{},
 	}, nil
 }
+
+// URL is the API server's address, without a slash at its end.
+func (c *Cluster) URL() string { return c.url }
 
 // Target is one object: where it is and what it is called.
 type Target struct {
@@ -149,32 +154,20 @@ func (c *Cluster) Forget(group string) {
 }
 
 func (c *Cluster) discover(ctx context.Context, gv schema.GroupVersion) (map[string]mapping, error) {
-	path := c.url + "/apis/" + gv.String()
+	path := "/apis/" + gv.String()
 	if gv.Group == "" {
-		path = c.url + "/api/" + gv.Version
+		path = "/api/" + gv.Version
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, path, http.NoBody)
-	if err != nil {
-		return nil, fmt.Errorf("look for the kinds of %s: %w", gv, err)
-	}
-	req.Header.Set("Accept", "application/json")
-	res, err := c.http.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("look for the kinds of %s: %w", gv, err)
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("look for the kinds of %s: %w", gv, err)
-	case res.StatusCode == http.StatusNotFound:
+	body, err := c.Stream(ctx, path, nil)
+	if apierrors.IsNotFound(err) {
 		return map[string]mapping{}, nil
-	case res.StatusCode != http.StatusOK:
-		return nil, apierrors.NewGenericServerResponse(res.StatusCode, "get", schema.GroupResource{Group: gv.Group},
-			"", strings.TrimSpace(string(body)), 0, true)
 	}
+	if err != nil {
+		return nil, fmt.Errorf("look for the kinds of %s: %w", gv, err)
+	}
+	defer body.Close()
 	var found metav1.APIResourceList
-	if err := json.Unmarshal(body, &found); err != nil {
+	if err := json.NewDecoder(body).Decode(&found); err != nil {
 		return nil, fmt.Errorf("look for the kinds of %s: %w", gv, err)
 	}
 	kinds := make(map[string]mapping, len(found.APIResources))
@@ -184,6 +177,38 @@ func (c *Cluster) discover(ctx context.Context, gv schema.GroupVersion) (map[str
 		}
 	}
 	return kinds, nil
+}
+
+// Stream asks once for what is no object, as logs, and returns the answer as it comes. An answer that is none is a
+// [apierrors.StatusError].
+func (c *Cluster) Stream(ctx context.Context, path string, query url.Values) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url+path+"?"+query.Encode(), http.NoBody)
+	if err != nil {
+		return nil, fmt.Errorf("ask for %s: %w", path, err)
+	}
+	req.Header.Set("Accept", "application/json, */*")
+	res, err := c.http.Do(req)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // names the address; looked at by its type, and explained once
+	}
+	if res.StatusCode == http.StatusOK {
+		return res.Body, nil
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	if err != nil {
+		return nil, fmt.Errorf("ask for %s: %w", path, err)
+	}
+	var status metav1.Status
+	if json.Unmarshal(body, &status) == nil && status.Kind == "Status" {
+		return nil, &apierrors.StatusError{ErrStatus: status}
+	}
+	return nil, apierrors.NewGenericServerResponse(res.StatusCode, "get", schema.GroupResource{}, "", strings.TrimSpace(string(body)), 0, true)
+}
+
+// Watch tells of changes to the objects of one of Kubernetes' own kinds in a namespace, until it breaks or is stopped.
+func (c *Cluster) Watch(ctx context.Context, gvk schema.GroupVersionKind, namespace string, o metav1.ListOptions) (watch.Interface, error) {
+	return c.resource(TargetOf(gvk, namespace, "")).Watch(ctx, o) //nolint:wrapcheck // looked at by its type, and explained once
 }
 
 // try asks again while the cluster cannot answer. Whatever is asked of it may be asked twice: reads, applies, and deletes

@@ -46,15 +46,23 @@ var builtin = func() map[schema.GroupVersionKind]mapping {
 	return out
 }()
 
-// The kinds that this package itself works with.
+// The kinds that are looked for by name.
 //
 //nolint:gochecknoglobals // names
 var (
-	podKind        = schema.GroupVersionKind{Version: "v1", Kind: "Pod"}
-	eventKind      = schema.GroupVersionKind{Version: "v1", Kind: "Event"}
-	replicaSetKind = schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "ReplicaSet"}
-	SliceKind      = schema.GroupVersionKind{Group: "discovery.k8s.io", Version: "v1", Kind: "EndpointSlice"}
-	ClassKind      = schema.GroupVersionKind{Group: "storage.k8s.io", Version: "v1", Kind: "StorageClass"}
+	PodKind          = schema.GroupVersionKind{Version: "v1", Kind: "Pod"}
+	ServiceKind      = schema.GroupVersionKind{Version: "v1", Kind: "Service"}
+	SecretKind       = schema.GroupVersionKind{Version: "v1", Kind: "Secret"}
+	DeploymentKind   = schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}
+	ReplicaSetKind   = schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "ReplicaSet"}
+	JobKind          = schema.GroupVersionKind{Group: "batch", Version: "v1", Kind: "Job"}
+	IngressKind      = schema.GroupVersionKind{Group: "networking.k8s.io", Version: "v1", Kind: "Ingress"}
+	IngressClassKind = schema.GroupVersionKind{Group: "networking.k8s.io", Version: "v1", Kind: "IngressClass"}
+	AutoscalerKind   = schema.GroupVersionKind{Group: "autoscaling", Version: "v2", Kind: "HorizontalPodAutoscaler"}
+	SliceKind        = schema.GroupVersionKind{Group: "discovery.k8s.io", Version: "v1", Kind: "EndpointSlice"}
+	ClassKind        = schema.GroupVersionKind{Group: "storage.k8s.io", Version: "v1", Kind: "StorageClass"}
+
+	eventKind = schema.GroupVersionKind{Version: "v1", Kind: "Event"}
 )
 
 // Known is where one of Kubernetes' own kinds is, without asking for it.

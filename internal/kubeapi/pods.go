@@ -20,8 +20,11 @@ type Finding struct {
 	Class string
 	// Ended is when a container that crashes did so last; zero for other findings.
 	Ended time.Time
-	// Container is the one that is the reason, if one is. Said are its last words, which may be many lines: Text ends with them.
-	Container, Said string
+	// Pod is whose it is; Container is the one that is the reason, if one is. Said are its last words, which may be many
+	// lines: Text ends with them.
+	Pod, Container, Said string
+	// Since is when the pod was made.
+	Since time.Time
 }
 
 func (f Finding) orElse(text string) string {
@@ -152,16 +155,28 @@ func (w *Workload) Look(ctx context.Context, live map[string]any, now time.Time)
 	if w.began.IsZero() {
 		w.began = now
 	}
-	pods, maker, err := w.Pods(ctx, live)
+	findings, err := w.Findings(ctx, live)
 	if err != nil {
 		w.last = Verdict{} // whoever may not see pods sees the object's own words
 		return w.last
+	}
+	w.last = w.judge(live, findings, now)
+	return w.last
+}
+
+// Findings are what is wrong with the pods of a workload's newest revision, at this moment.
+func (w *Workload) Findings(ctx context.Context, live map[string]any) ([]Finding, error) {
+	pods, maker, err := w.Pods(ctx, live)
+	if err != nil {
+		return nil, err
 	}
 	var findings []Finding
 	for _, pod := range pods {
 		f := PodFinding(pod)
 		if f.Text != "" {
-			f.Text = fmt.Sprintf("pod %s: %s", Text(pod, "metadata", "name"), f.Text)
+			f.Pod = Text(pod, "metadata", "name")
+			f.Text = fmt.Sprintf("pod %s: %s", f.Pod, f.Text)
+			f.Since, _ = time.Parse(time.RFC3339, Text(pod, "metadata", "creationTimestamp"))
 			findings = append(findings, f)
 		}
 	}
@@ -170,8 +185,7 @@ func (w *Workload) Look(ctx context.Context, live map[string]any, now time.Time)
 			findings = append(findings, Finding{Text: "its pods cannot be made: " + message, After: 5 * time.Second, Class: "make"})
 		}
 	}
-	w.last = w.judge(live, findings, now)
-	return w.last
+	return findings, nil
 }
 
 // anotherTry is how long a container that crashed before anybody waited for it has for the next try: the kubelet waits that
@@ -221,26 +235,26 @@ func (w *Workload) Pods(ctx context.Context, live map[string]any) ([]map[string]
 	options := metav1.ListOptions{LabelSelector: labels}
 	maker := uid
 	if kind == "Deployment" {
-		sets, err := w.List(ctx, replicaSetKind, w.target.Namespace, options)
+		sets, err := w.List(ctx, ReplicaSetKind, w.target.Namespace, options)
 		if err != nil {
 			return nil, "", err
 		}
 		revision := Annotation(live, "deployment.kubernetes.io/revision")
 		i := slices.IndexFunc(sets, func(rs map[string]any) bool {
-			return controlledBy(rs, uid) && Annotation(rs, "deployment.kubernetes.io/revision") == revision
+			return ControlledBy(rs, uid) && Annotation(rs, "deployment.kubernetes.io/revision") == revision
 		})
 		if i < 0 {
 			return nil, "", nil
 		}
 		maker = Text(sets[i], "metadata", "uid")
 	}
-	all, err := w.List(ctx, podKind, w.target.Namespace, options)
+	all, err := w.List(ctx, PodKind, w.target.Namespace, options)
 	if err != nil {
 		return nil, "", err
 	}
 	revision := Text(live, "status", "updateRevision")
 	return slices.DeleteFunc(all, func(pod map[string]any) bool {
-		if !controlledBy(pod, maker) || Text(pod, "metadata", "deletionTimestamp") != "" {
+		if !ControlledBy(pod, maker) || Text(pod, "metadata", "deletionTimestamp") != "" {
 			return true
 		}
 		switch kind {
@@ -254,7 +268,8 @@ func (w *Workload) Pods(ctx context.Context, live map[string]any) ([]map[string]
 	}), maker, nil
 }
 
-func controlledBy(o map[string]any, uid string) bool {
+// ControlledBy tells whether an object is made by the one with a UID.
+func ControlledBy(o map[string]any, uid string) bool {
 	return slices.ContainsFunc(Items(o, "metadata", "ownerReferences"), func(ref map[string]any) bool { return ref["uid"] == uid })
 }
 

@@ -83,8 +83,8 @@ func Unseen(o map[string]any) bool {
 	return Number(o, "status", "observedGeneration") < Number(o, "metadata", "generation")
 }
 
-// replicas is how many there should be; an absent number means one.
-func replicas(o map[string]any) int64 {
+// Replicas is how many there should be; an absent number means one.
+func Replicas(o map[string]any) int64 {
 	if Field(o, "spec", "replicas") == nil {
 		return 1
 	}
@@ -92,7 +92,7 @@ func replicas(o map[string]any) int64 {
 }
 
 func deployment(o map[string]any) Verdict {
-	want, updated, available := replicas(o), Number(o, "status", "updatedReplicas"), Number(o, "status", "availableReplicas")
+	want, updated, available := Replicas(o), Number(o, "status", "updatedReplicas"), Number(o, "status", "availableReplicas")
 	progressing, failure := Condition(o, "Progressing"), Condition(o, "ReplicaFailure")
 	switch {
 	case Unseen(o):
@@ -116,7 +116,7 @@ func deployment(o map[string]any) Verdict {
 }
 
 func statefulSet(o map[string]any) Verdict {
-	want := replicas(o)
+	want := Replicas(o)
 	updated, ready := Number(o, "status", "updatedReplicas"), Number(o, "status", "readyReplicas")
 	partition := Number(o, "spec", "updateStrategy", "rollingUpdate", "partition")
 	switch {

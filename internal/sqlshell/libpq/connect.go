@@ -27,7 +27,11 @@ func Config(databaseURL, name string) (*pgx.ConnConfig, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the database's URL: %w", err)
 	}
-	delete(config.RuntimeParams, "schema") // Prisma's ?schema= is no setting of the server
+	delete(config.RuntimeParams, "schema")                          // Prisma's ?schema= is no setting of the server
+	if address := config.RuntimeParams["hostaddr"]; address != "" { // where the host is, for a name that is not known here
+		delete(config.RuntimeParams, "hostaddr")
+		config.LookupFunc = func(context.Context, string) ([]string, error) { return []string{address}, nil }
+	}
 	config.RuntimeParams["application_name"] = name
 	config.ConnectTimeout = connectTimeout
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec

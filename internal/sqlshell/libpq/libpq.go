@@ -26,7 +26,7 @@ func Environment(databaseURL string) ([]string, error) {
 	if err != nil {
 		return nil, errors.New("read the database's URL: it is not one") // the error would quote the URL
 	}
-	for name, variable := range map[string]string{"sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT", "options": "PGOPTIONS"} {
+	for name, variable := range map[string]string{"sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT", "options": "PGOPTIONS", "hostaddr": "PGHOSTADDR"} {
 		if value := u.Query().Get(name); value != "" {
 			env = append(env, variable+"="+value)
 		}

@@ -1,6 +1,7 @@
 package libpq_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,6 +19,26 @@ func TestEnvironment(t *testing.T) {
 	want := []string{"PGDATABASE=d", "PGHOST=h", "PGOPTIONS=-c a=b", "PGPASSWORD=p@ss", "PGPORT=6", "PGSSLMODE=disable", "PGUSER=my_app"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestHostAddress holds that a server is found at an address, and still known by its name.
+func TestHostAddress(t *testing.T) {
+	t.Parallel()
+	const url = "postgres://a:b@db.services.svc:6/d?sslmode=verify-full&hostaddr=127.0.0.1"
+	env, err := libpq.Environment(url)
+	if err != nil || !slices.Contains(env, "PGHOSTADDR=127.0.0.1") || !slices.Contains(env, "PGHOST=db.services.svc") {
+		t.Errorf("%v, %v", env, err)
+	}
+	config, err := libpq.Config(url, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at, err := config.LookupFunc(t.Context(), config.Host); err != nil || !slices.Equal(at, []string{"127.0.0.1"}) {
+		t.Errorf("%v, %v", at, err)
+	}
+	if config.TLSConfig.ServerName != "db.services.svc" || config.RuntimeParams["hostaddr"] != "" {
+		t.Errorf("%s, %v", config.TLSConfig.ServerName, config.RuntimeParams)
 	}
 }
 

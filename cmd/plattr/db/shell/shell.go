@@ -3,36 +3,50 @@ package shell
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"plattr.dev/plattr/cmd/plattr/internal/local"
 	"plattr.dev/plattr/internal/cli"
+	"plattr.dev/plattr/internal/config/names"
 	"plattr.dev/plattr/internal/sqlshell"
 )
+
+// Remote finds the database of the application in an environment that is not local: a URL that works from here until it is
+// closed.
+type Remote func(ctx context.Context, env, command string) (url string, closeURL func() error, err error)
+
+// name is this command, for others who find the application locked.
+const name = "plattr db shell"
 
 type options struct {
 	*cli.Session
 	open    local.Opener
+	remote  Remote
+	env     string
 	command string
 	csv     bool
 }
 
 // New returns the `db shell` command.
-func New(s *cli.Session, open local.Opener) *cobra.Command {
-	o := &options{Session: s, open: open}
+func New(s *cli.Session, open local.Opener, remote Remote) *cobra.Command {
+	o := &options{Session: s, open: open, remote: remote}
 	cmd := &cobra.Command{
 		Use:   "shell",
 		Short: "Run SQL on the database, without psql",
 		Long: "Run SQL on the database, without psql.\n\n" +
 			"It runs as the application's role: a statement (-c), a script from a pipe, or a session on a terminal, where \\? helps\n" +
-			"and Ctrl-C ends the statement that runs. -o json prints an array of objects for each statement that returns rows.",
-		Example: "  plattr db shell\n  plattr db shell -c 'select 1'\n  plattr db shell < report.sql",
+			"and Ctrl-C ends the statement that runs. -o json prints an array of objects for each statement that returns rows.\n" +
+			"A database that is a service of the cluster is reached through the API server (kubectl's port-forward).",
+		Example: "  plattr db shell\n  plattr db shell --env staging\n  plattr db shell -c 'select 1'\n  plattr db shell < report.sql",
 		Args:    cli.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
 	cmd.Flags().StringVarP(&o.command, "command", "c", "", "`SQL` to run")
 	cmd.Flags().BoolVar(&o.csv, "csv", false, "print rows as CSV")
+	cmd.Flags().StringVar(&o.env, "env", names.Local, "`environment` whose database it is")
+	_ = cmd.RegisterFlagCompletionFunc("env", cobra.FixedCompletions(names.Environments(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
@@ -46,7 +60,11 @@ func (o *options) run(ctx context.Context) error {
 	case o.Format == cli.YAML:
 		return cli.Usagef("-o yaml: rows are printed as text or json, or with --csv")
 	}
-	app, err := o.open(ctx, "plattr db shell")
+	run := sqlshell.Options{Command: o.command, In: o.In, Out: o.Out, Err: o.Err, Format: format}
+	if o.env != names.Local {
+		return o.runRemote(ctx, run)
+	}
+	app, err := o.open(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -54,8 +72,20 @@ func (o *options) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return sqlshell.Run(ctx, sqlshell.Options{
-		URL: db.DatabaseURL, Command: o.command, In: o.In, Out: o.Out, Err: o.Err, Format: format,
-		History: app.Native().State().Join("sql-history"),
-	})
+	run.URL, run.History = db.DatabaseURL, app.Native().State().Join("sql-history")
+	return sqlshell.Run(ctx, run)
+}
+
+// runRemote keeps no history: statements on the data of others stay out of this machine's files.
+func (o *options) runRemote(ctx context.Context, run sqlshell.Options) error {
+	url, closeURL, err := o.remote(ctx, o.env, name)
+	if err != nil {
+		return err
+	}
+	run.URL = url
+	err = sqlshell.Run(ctx, run)
+	if closeErr := closeURL(); err == nil && closeErr != nil {
+		return fmt.Errorf("end the way to the database: %w", closeErr)
+	}
+	return err
 }
