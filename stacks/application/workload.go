@@ -262,7 +262,7 @@ func (c Config) RestAddresses() environ.REST {
 // settings are what the pods find in their environment, of what the parts of the program gave out.
 func (c Config) settings(outputs pulumi.Map) []settings.Part {
 	w, rest := c.Workload, c.RestAddresses()
-	given := outputs.ToMapOutput()
+	given := maps.Clone(outputs).ToMapOutput() // read later, when more is in the map: what came of the workload, too
 	var parts []settings.Part
 	for _, p := range c.objects() {
 		made := settings.Part{Name: p.object}
