@@ -105,13 +105,13 @@ func (d *doctor) stateFolder(ctx context.Context) {
 		d.disk("state", existing(path), "PLATTR_STATE_DIR")
 		return
 	}
-	if d.native, err = localdev.NewNative(ctx, d.Getenv); err != nil {
+	if d.runtime, err = localdev.OpenRuntime(ctx, d.Getenv, "plattr doctor"); err != nil {
 		d.fail("state", err, "")
 		return
 	}
 	d.ok("state", path)
 	d.disk("state", path, "PLATTR_STATE_DIR")
-	if d.apps, err = d.native.State().Apps(); err != nil {
+	if d.apps, err = d.runtime.State().Apps(); err != nil {
 		d.fail("state", err, "")
 	}
 }
@@ -210,8 +210,8 @@ func (d *doctor) needed() []string {
 // problem, but good to know.
 func (d *doctor) ports() {
 	ours := map[int]bool{}
-	if d.native != nil {
-		if book, err := ports.Load(d.native.State()); err == nil {
+	if d.runtime != nil {
+		if book, err := ports.Load(d.runtime.State()); err == nil {
 			for _, p := range book {
 				ours[p] = true
 			}

@@ -171,6 +171,15 @@ func (e *RemoteError) Error() string {
 // Hint is the next step.
 func (e *RemoteError) Hint() string { return "unset DOCKER_HOST" + elsewhere }
 
+// Available tells whether there is a Docker that can run the cluster.
+func Available(ctx context.Context) error {
+	if err := remote(); err != nil {
+		return err
+	}
+	_, err := docker(ctx, "ask Docker for its version", "version", "--format", "{{.Server.Version}}")
+	return err
+}
+
 // pull fetches an image that the daemon has not.
 func pull(ctx context.Context, image, variable string) error {
 	if _, err := docker(ctx, "look for image "+image, "image", "inspect", "--format", "{{.Id}}", image); err == nil {

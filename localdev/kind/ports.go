@@ -64,6 +64,15 @@ func mappings() []mapping {
 	return all
 }
 
+// PortKeys are the names under which the ports of this machine are kept, in the order of the cluster's.
+func PortKeys() []string {
+	keys := []string{string(ports.KubernetesAPI), string(ports.Registry)}
+	for _, m := range mappings() {
+		keys = append(keys, m.key())
+	}
+	return keys
+}
+
 // choosePorts gives a cluster that is about to be made its ports: those that the last one had, if they are free, else the
 // next ones. The registry keeps its own: it may be running.
 func choosePorts(d state.Dir) (ports.Book, error) {

@@ -83,6 +83,22 @@ func (c *Cluster) PlattrImage(ctx context.Context, program string) (string, erro
 
 func digestOf(image string) string { return image[strings.LastIndex(image, "@")+1:] }
 
+// KnownPlattrImage is what PlattrImage returned last for the program as it is now; empty if that must be looked at.
+func (c *Cluster) KnownPlattrImage(program string) string {
+	if c.Images.Plattr != "" {
+		return c.Images.Plattr
+	}
+	info, err := os.Stat(program)
+	var last pushed
+	if err != nil || c.dir.ReadJSON(pushedFile, &last) != nil {
+		return ""
+	}
+	if last.Path != program || last.Size != info.Size() || !last.Modified.Equal(info.ModTime()) {
+		return ""
+	}
+	return last.Image
+}
+
 // runsInLinux refuses a program that needs another system, or libraries that an empty image has not.
 func runsInLinux(program string) error {
 	if runtime.GOOS != "linux" {

@@ -3,6 +3,8 @@
 package local
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
@@ -51,12 +53,33 @@ type Applications struct {
 	Ingress   Controller
 }
 
+// ControllerKind is which ingress controller it is, and the name of its class.
+type ControllerKind = controller.Kind
+
+// The kinds of ingress controllers. Tests run skipper: Traefik itself was never run with this.
+const (
+	Traefik = controller.Traefik
+	Skipper = controller.Skipper
+)
+
+// HashAnnotation is the annotation of a service's Deployment with the hash of what it was made of.
+const HashAnnotation = server.HashAnnotation
+
 // Controller is the ingress controller.
 type Controller struct {
-	Kind  controller.Kind
+	Kind  ControllerKind
 	Image string
 	// Port is the node's.
 	Port int
+}
+
+// OutputCluster is the output that names the cluster; see [Config.Cluster].
+const OutputCluster = "cluster"
+
+// Cluster names the cluster, without its secrets.
+func (c Config) Cluster() string {
+	sum := sha256.Sum256([]byte(c.Kubeconfig))
+	return hex.EncodeToString(sum[:])
 }
 
 // Program returns the Pulumi program of the services.
@@ -76,6 +99,7 @@ func Program(c Config) pulumi.RunFunc {
 				return err
 			}
 		}
+		ctx.Export(OutputCluster, pulumi.String(c.Cluster()))
 		return c.addApplications(ctx, with)
 	}
 }

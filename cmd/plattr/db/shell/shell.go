@@ -56,6 +56,6 @@ func (o *options) run(ctx context.Context) error {
 	}
 	return sqlshell.Run(ctx, sqlshell.Options{
 		URL: db.DatabaseURL, Command: o.command, In: o.In, Out: o.Out, Err: o.Err, Format: format,
-		History: app.Native().State().Join("sql-history"),
+		History: app.Runtime().State().Join("sql-history"),
 	})
 }

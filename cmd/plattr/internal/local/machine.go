@@ -10,15 +10,15 @@ import (
 
 // Machine is what all applications of this machine share. It needs no
 // plattr.yaml.
-type Machine struct{ *localdev.Native }
+type Machine struct{ localdev.Runtime }
 
 // OpenMachine opens the services of this machine. Nothing is started.
 func OpenMachine(ctx context.Context) (*Machine, error) {
-	native, err := localdev.NewNative(ctx, os.Getenv)
+	runtime, err := localdev.OpenRuntime(ctx, os.Getenv, "plattr dev")
 	if err != nil {
 		return nil, err
 	}
-	return &Machine{native}, nil
+	return &Machine{runtime}, nil
 }
 
 // Apps lists the applications that the services serve.
