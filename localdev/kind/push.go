@@ -213,7 +213,8 @@ func (r registry) pushBlob(ctx context.Context, b blob) error {
 		if err == nil {
 			query := location.Query()
 			query.Set("digest", b.Digest)
-			location.RawQuery, place = query.Encode(), location.String()
+			location.RawQuery = query.Encode()
+			place = location.String()
 		}
 		return err
 	})
