@@ -91,7 +91,8 @@ func (d *Dev) asItIs(ctx context.Context, r Reports) (res UpResult, ok bool, err
 		return res, false, explain(err)
 	}
 	app := d.options.Application
-	if present, err := d.deployer.Present(ctx, app, deploy.Platform{Target: d.target}); err != nil || present != deploy.Wanted(app) {
+	present, err := d.deployer.Present(ctx, app, deploy.Platform{Target: d.target})
+	if err != nil || present != deploy.Wanted(app) {
 		return res, false, explain(err)
 	}
 	needs, err := d.use(ctx, false)

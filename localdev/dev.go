@@ -84,7 +84,7 @@ func (d *Dev) EnvFile() string { return envfile.Path(d.options.Dir, d.options.Ap
 
 // needs are the services that something on the servers needs.
 func (d *Dev) needs(s deploy.Servers) Needs {
-	n := Needs{PostgreSQL: s.Database, S3: s.Storage, Keycloak: s.Auth, OpenSearch: s.Search}
+	n := Needs{PostgreSQL: s.Database, S3: s.Storage, Keycloak: s.Auth, OpenSearch: s.Search, Cluster: s.Cluster}
 	if s.Redis {
 		n.Redis = d.target.Owner(d.options.Application.Name)
 	}
@@ -126,6 +126,9 @@ func (d *Dev) platform(e Endpoints) (deploy.Platform, error) {
 	}
 	if s := e.OpenSearch; s != nil {
 		p.Search = deploy.SearchServer{URL: s.URL}
+	}
+	if c := e.Cluster; c != nil {
+		p.Cluster = c.Platform
 	}
 	return p, nil
 }

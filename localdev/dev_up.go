@@ -71,6 +71,9 @@ func (d *Dev) up(ctx context.Context, r Reports, generation string) (UpResult, e
 	if res.RestURL, err = d.ensureREST(ctx, res.Connections, r.Services); err != nil {
 		return res, err
 	}
+	if search := res.Endpoints.OpenSearch; search != nil && d.options.Application.Spec.SearchEnabled() {
+		res.Connections.DashboardsURL = search.DashboardsURL
+	}
 	if res.Variables, err = d.variables(res.Connections, res.RestURL); err != nil {
 		return res, err
 	}
@@ -95,7 +98,7 @@ func (d *Dev) run(ctx context.Context, r Reports, generation string, res *UpResu
 	}
 	events, finished := forward(r.Resources)
 	begun := time.Now()
-	res.Result, err = d.deployer.Up(ctx, d.options.Application, platform, deploy.Options{
+	res.Result, err = d.deployer.Up(ctx, d.application(res.Endpoints), platform, deploy.Options{
 		Events: events, PasswordGeneration: generation,
 	})
 	finished()
@@ -128,13 +131,14 @@ func (d *Dev) diagnose(ctx context.Context, err error) error {
 func (d *Dev) use(ctx context.Context, leftovers bool) (Needs, error) {
 	app := d.options.Application
 	servers := deploy.Wanted(app)
+	present, err := d.deployer.Present(ctx, app, deploy.Platform{Target: d.target})
+	if err != nil {
+		return Needs{}, explain(err)
+	}
 	if leftovers {
-		present, err := d.deployer.Present(ctx, app, deploy.Platform{Target: d.target})
-		if err != nil {
-			return Needs{}, explain(err)
-		}
 		servers = servers.Or(present)
 	}
+	servers.Cluster = present.Cluster // a release that was deployed is not asked for again, and serves
 	needs := d.needs(servers)
 	return needs, explain(d.runtime.State().Use(ctx, app.Name, needs.names()))
 }

@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"plattr.dev/plattr/internal/deploy"
 	"plattr.dev/plattr/localdev/ports"
 	"plattr.dev/plattr/localdev/s3server/s3config"
 	"plattr.dev/plattr/localdev/services"
@@ -19,6 +20,15 @@ type Endpoints struct {
 	Keycloak   *KeycloakEndpoint
 	Redis      *RedisEndpoint
 	OpenSearch *OpenSearchEndpoint
+	Cluster    *ClusterEndpoint
+}
+
+// ClusterEndpoint is where applications themselves run.
+type ClusterEndpoint struct {
+	// Platform is what deploy has to know of it.
+	Platform deploy.Cluster
+	// IngressPort is the port of this machine that leads to the ingress controller.
+	IngressPort int
 }
 
 // PostgreSQLEndpoint is the local server.

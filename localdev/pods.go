@@ -82,7 +82,11 @@ func (p *Pods) Ensure(ctx context.Context, needs Needs, progress func(Progress))
 			specs[spec.Kind] = spec
 		}
 	}
-	return endpointsOf(specs, at.secrets, func(services.Spec) string { return at.superURL() }), nil
+	e := endpointsOf(specs, at.secrets, func(services.Spec) string { return at.superURL() })
+	if needs.Cluster {
+		e.Cluster = at.clusterEndpoint()
+	}
+	return e, nil
 }
 
 // EnsurePostgREST starts the PostgREST of an application.
@@ -161,10 +165,23 @@ func (p *Pods) bring(
 	if err := p.state.WriteJSON(podsFile, at.record); err != nil {
 		return at, err
 	}
-	if at, err = p.apply(ctx, report); err != nil {
+	begun := map[string]bool{}
+	if at, err = p.apply(ctx, noting(begun, report)); err != nil {
 		return at, err
 	}
-	return at, p.await(ctx, at, wanted, report)
+	return at, p.await(ctx, at, wanted, func(said Progress) {
+		if begun[said.Service] { // of others there is nothing to say
+			report(said)
+		}
+	})
+}
+
+// noting keeps the names of the services that are told of. Calls come one at a time.
+func noting(names map[string]bool, report func(Progress)) func(Progress) {
+	return func(said Progress) {
+		names[said.Service] = true
+		report(said)
+	}
 }
 
 func (p *Pods) look(ctx context.Context) (place, error) {

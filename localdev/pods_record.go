@@ -10,12 +10,14 @@ import (
 	"strings"
 
 	"plattr.dev/plattr/internal/config/names"
+	"plattr.dev/plattr/internal/deploy"
 	"plattr.dev/plattr/internal/environ"
 	"plattr.dev/plattr/localdev/kind"
 	"plattr.dev/plattr/localdev/ports"
 	"plattr.dev/plattr/localdev/s3server/s3config"
 	"plattr.dev/plattr/localdev/services"
 	"plattr.dev/plattr/localdev/state"
+	"plattr.dev/plattr/stacks/application"
 	"plattr.dev/plattr/stacks/local"
 )
 
@@ -310,6 +312,24 @@ func (r podsRecord) specOf(name string, s podsSetting) (services.Spec, bool) {
 	}
 	k := services.Kind(name)
 	return s.spec(k, ""), there[k]
+}
+
+// clusterEndpoint is the cluster as a place for applications.
+func (p place) clusterEndpoint() *ClusterEndpoint {
+	ingress := application.Ingress{
+		Class: string(p.controller().Kind), Port: p.ports.Port(ports.Ingress, 0), Controller: local.IngressNamespace,
+		Rewrite: application.Rewrite{Traefik: true},
+	}
+	if p.controller().Kind == local.Skipper {
+		ingress.Rewrite = application.Rewrite{
+			Path: "/api/rest", Annotations: map[string]string{"zalando.org/skipper-filter": `modPath("^/api/rest/?", "/")`},
+		}
+	}
+	servers := []int{local.PostgreSQLPort, local.S3Port, local.KeycloakPort, local.RedisPort, local.OpenSearchPort}
+	return &ClusterEndpoint{IngressPort: ingress.Port, Platform: deploy.Cluster{
+		Kubeconfig: p.kubeconfig, Ingress: ingress, Services: []application.Peer{{Namespace: local.Namespace, Ports: servers}},
+		Inside: p.record.inside(p.podsSetting), PlattrImage: p.plattr, RestImage: p.images.PostgREST,
+	}}
 }
 
 // inside are the servers as pods reach them, by the addresses at which this machine does.

@@ -16,6 +16,8 @@ type Application struct {
 	Spec v1alpha1.ApplicationSpec
 	// URL is where its users reach it, without a slash at the end; sign-in returns there.
 	URL string
+	// AlsoAt are other addresses at which the same application runs, as a laptop's beside its cluster.
+	AlsoAt []string
 	// InBrowser says that all of it runs in the browser: then it can keep no secret.
 	InBrowser bool
 	// Release is what runs in a cluster; the zero value makes only what the application has on servers.

@@ -45,6 +45,8 @@ const (
 type Cluster struct {
 	Name   string
 	Images Images
+	// Patience is how long an API server may take to answer after its node was started.
+	Patience time.Duration
 
 	dir state.Dir
 }
@@ -74,7 +76,7 @@ func Open(d state.Dir, getenv func(string) string) (*Cluster, error) {
 	if problems := validation.IsDNS1123Label(name); len(problems) > 0 || len(name) > 40 {
 		return nil, fmt.Errorf("%s: %q is no name for a cluster", NameVariable, name)
 	}
-	return &Cluster{Name: name, Images: images, dir: d}, nil
+	return &Cluster{Name: name, Images: images, Patience: patience, dir: d}, nil
 }
 
 // Node is the name of the cluster's only node, and of its container.
@@ -236,12 +238,12 @@ func (c *Cluster) start(ctx context.Context, r Record, report func(string)) (Rec
 	return r, nil
 }
 
-// apiTimeout is how long an API server may take to answer after its node was started.
-const apiTimeout = 2 * time.Minute
+// patience is that of a cluster without a setting: a slow machine needs most of it.
+const patience = 2 * time.Minute
 
 // await waits for the API server.
 func (c *Cluster) await(ctx context.Context) error {
-	limited, cancel := context.WithTimeout(ctx, apiTimeout)
+	limited, cancel := context.WithTimeout(ctx, c.Patience)
 	defer cancel()
 	for {
 		api, err := c.API()
@@ -255,7 +257,7 @@ func (c *Cluster) await(ctx context.Context) error {
 		case <-ctx.Done():
 			return fmt.Errorf("wait for the cluster %s: %w", c.Name, context.Cause(ctx))
 		case <-limited.Done():
-			return &BrokenError{c.Name, fmt.Sprintf("its API server does not answer after %s: %v", apiTimeout, err)}
+			return &BrokenError{c.Name, fmt.Sprintf("its API server does not answer after %s: %v", c.Patience, err)}
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
