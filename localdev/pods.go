@@ -165,23 +165,10 @@ func (p *Pods) bring(
 	if err := p.state.WriteJSON(podsFile, at.record); err != nil {
 		return at, err
 	}
-	begun := map[string]bool{}
-	if at, err = p.apply(ctx, noting(begun, report)); err != nil {
+	if at, err = p.apply(ctx, report); err != nil {
 		return at, err
 	}
-	return at, p.await(ctx, at, wanted, func(said Progress) {
-		if begun[said.Service] { // of others there is nothing to say
-			report(said)
-		}
-	})
-}
-
-// noting keeps the names of the services that are told of. Calls come one at a time.
-func noting(names map[string]bool, report func(Progress)) func(Progress) {
-	return func(said Progress) {
-		names[said.Service] = true
-		report(said)
-	}
+	return at, p.await(ctx, at, wanted)
 }
 
 func (p *Pods) look(ctx context.Context) (place, error) {
@@ -310,13 +297,20 @@ func (p *Pods) follow(ctx context.Context, e *engine.Engine, config local.Config
 // telling turns events of the engine into progress of services.
 func (p *Pods) telling(at place, report func(Progress)) func(engine.Event) {
 	return func(e engine.Event) {
-		if e.Type != "kubernetes:apps/v1:Deployment" || e.Kind != engine.Started ||
+		phase, known := map[engine.EventKind]Phase{engine.Started: Starting, engine.Done: Ready}[e.Kind]
+		if !known || e.Type != "kubernetes:apps/v1:Deployment" ||
 			!slices.Contains([]engine.Operation{engine.Create, engine.Update, engine.CreateReplacement}, e.Operation) {
 			return
 		}
-		if spec, ok := at.record.specOf(e.Name, at.podsSetting); ok {
-			report(Progress{Service: spec.Name, Title: services.Table()[spec.Kind].Title, Version: spec.Version, Phase: Starting})
+		spec, ok := at.record.specOf(e.Name, at.podsSetting)
+		if !ok {
+			return
 		}
+		said := Progress{Service: spec.Name, Title: services.Table()[spec.Kind].Title, Version: spec.Version, Phase: phase}
+		if phase == Ready {
+			said.Detail = spec.Address(services.Table()[spec.Kind].Main)
+		}
+		report(said)
 	}
 }
 
@@ -342,8 +336,8 @@ func untilItWorks(ctx context.Context, try func(context.Context) error) error {
 	}
 }
 
-// await uses each service until it works, and reports it.
-func (p *Pods) await(ctx context.Context, at place, wanted []string, report func(Progress)) error {
+// await uses each service until it works, as this machine reaches it: its pod is ready.
+func (p *Pods) await(ctx context.Context, at place, wanted []string) error {
 	var g errgroup.Group
 	for _, name := range wanted {
 		spec, ok := at.record.specOf(name, at.podsSetting)
@@ -351,13 +345,10 @@ func (p *Pods) await(ctx context.Context, at place, wanted []string, report func
 			continue
 		}
 		g.Go(func() error {
-			title := services.Table()[spec.Kind].Title
 			if err := untilItWorks(ctx, func(ctx context.Context) error { return p.use(ctx, spec) }); err != nil {
-				return fmt.Errorf("%s does not answer at %s: %w", title, spec.Address(services.Table()[spec.Kind].Main), err)
+				row := services.Table()[spec.Kind]
+				return fmt.Errorf("%s does not answer at %s: %w", row.Title, spec.Address(row.Main), err)
 			}
-			report(Progress{
-				Service: spec.Name, Title: title, Version: spec.Version, Phase: Ready, Detail: spec.Address(services.Table()[spec.Kind].Main),
-			})
 			return nil
 		})
 	}

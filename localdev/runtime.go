@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -115,6 +117,22 @@ func openRuntime(ctx context.Context, name RuntimeName, getenv func(string) stri
 		return NewPods(ctx, getenv, owner)
 	}
 	return NewNative(ctx, getenv)
+}
+
+// AllRuntimes are those that keep something on this machine; native, in whose state folder the others are, comes last.
+func AllRuntimes(ctx context.Context, getenv func(string) string) ([]Runtime, error) {
+	native, err := NewNative(ctx, getenv)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(native.state.Join(string(KindRuntime))); errors.Is(err, fs.ErrNotExist) {
+		return []Runtime{native}, nil
+	}
+	pods, err := NewPods(ctx, getenv, "plattr dev destroy")
+	if err != nil {
+		return nil, err
+	}
+	return []Runtime{pods, native}, nil
 }
 
 // Choose makes a runtime that of this machine from now on. The services of the one before are stopped; note says which data

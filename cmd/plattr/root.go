@@ -96,7 +96,7 @@ func devGroup(s *cli.Session, open local.Opener) *cobra.Command {
 		stop.New(s, func(ctx context.Context) (stop.Runtime, error) { return local.OpenMachine(ctx) }),
 		status.New(s, func(ctx context.Context) (status.Runtime, error) { return local.OpenMachine(ctx) }),
 		logs.New(s, func(ctx context.Context) (logs.Runtime, error) { return local.OpenMachine(ctx) }),
-		destroy.New(s, open, func(ctx context.Context) (destroy.Runtime, error) { return local.OpenMachine(ctx) }),
+		destroy.New(s, open, func(ctx context.Context) (destroy.Runtime, error) { return local.OpenEverything(ctx) }),
 	)
 }
 

@@ -228,6 +228,9 @@ func newReport(app *local.App, res localdev.UpResult) report {
 	if url := res.Connections.SearchURL; url != "" {
 		r.URLs["search"] = url
 	}
+	if url := res.Connections.DashboardsURL; url != "" {
+		r.URLs["dashboards"] = url
+	}
 	return r
 }
 
@@ -242,6 +245,7 @@ func (r report) write(w io.Writer, app *local.App) {
 		{"Sign-in", r.URLs["issuer"]},
 		{"REDIS_URL", r.URLs["redis"]},
 		{"OpenSearch", r.URLs["search"]},
+		{"Dashboards", r.URLs["dashboards"]},
 		{"Demo user", r.demoText()},
 	} {
 		if line.url != "" {
