@@ -51,12 +51,16 @@ func newPodsMachine(t *testing.T) *podsMachine {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build plattr: %v\n%s", err, out)
 	}
-	image := func(name string) string { return testutil.Registry + "/" + name }
+	image := func(name string) string { // by digest: another test may push others meanwhile
+		_, sum, _ := strings.Cut(digest(t, name), "@")
+		return testutil.Registry + "/" + name + "@" + sum
+	}
 	m.values = map[string]string{
 		kind.NameVariable: parts.Name, "PLATTR_IMAGE_NODE": parts.Node, "PLATTR_IMAGE_REGISTRY": parts.Registry,
 		"PLATTR_IMAGE_POSTGRESQL": image("postgres:17"), "PLATTR_IMAGE_POSTGREST": image("postgrest:12"),
 		"PLATTR_IMAGE_KEYCLOAK": image("keycloak:26"), "PLATTR_IMAGE_REDIS": image("redis:6.2"),
-		"PLATTR_IMAGE_OPENSEARCH": image("opensearch:3"), "PLATTR_IMAGE_SKIPPER": image("skipper:0.22"),
+		"PLATTR_IMAGE_OPENSEARCH": image("opensearch:3"),
+		"PLATTR_IMAGE_SKIPPER":    image("skipper:0.22"),
 		"PLATTR_IMAGE_DASHBOARDS": kind.None, "PLATTR_IMAGE_METRICS_SERVER": kind.None, // the test's node has one
 	}
 	machine := env(m.dir)

@@ -56,15 +56,14 @@ java() {
 # which the small Java has no words.
 jdk() {
   local home archive
-  home=$(readlink -f "$(command -v java || true)")
-  home=${home%/bin/java}
-  if ! [[ $("$home/bin/java" -version 2>&1) =~ \"(2[1-9]|[3-9][0-9])[.\"] ]]; then
-    java
+  for home in "${JAVA_HOME:-}" "$(dirname "$(dirname "$(readlink -f "$(command -v java)")")")" /usr/lib/jvm/*; do
+    [[ $("$home/bin/java" -version 2>&1) =~ \"(2[1-9]|[3-9][0-9])[.\"] ]] || continue
+    archive=$cache/jdk-$(sha256sum <"$home/release" | cut -c1-16).tar.gz
+    [ -e "$archive" ] || { tar -C "$home" --transform 's,^\.,opt/java,' --exclude=./{src.zip,legal,man,include,demo,jmods} --owner=0 --group=0 -c . | gzip -1 >"$archive.tmp" && mv "$archive.tmp" "$archive"; }
+    echo "$archive"
     return
-  fi
-  archive=$cache/jdk-$(cat "$home/release" | sha256sum | cut -c1-16).tar.gz
-  [ -e "$archive" ] || { tar -C "$home" --transform 's,^\.,opt/java,' --exclude=./{src.zip,legal,man,include,demo,jmods} --owner=0 --group=0 -c . | gzip -1 >"$archive.tmp" && mv "$archive.tmp" "$archive"; }
-  echo "$archive"
+  done
+  java
 }
 
 fetch() { (cd "$top" && go run ./internal/tools/fetch "$1"); }
