@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+
+	"plattr.dev/plattr/localdev/kind"
 )
 
 // RemoveService ends a service of one application, with the data that it keeps for itself.
@@ -132,4 +134,27 @@ func (p *Pods) NewCluster(ctx context.Context, progress func(Progress)) error {
 	}
 	tell(Ready, p.cluster.Name)
 	return nil
+}
+
+// Check says how the cluster is, in words for people; an error is what keeps it from working.
+func (p *Pods) Check(ctx context.Context) (string, error) {
+	if err := kind.Available(ctx); err != nil {
+		return "", err
+	}
+	made, err := p.wasMade()
+	if err != nil || !made {
+		return "runtime kind, without a cluster yet: plattr dev makes it", explain(err)
+	}
+	running, err := p.cluster.Running(ctx)
+	if err != nil || !running {
+		return "runtime kind, cluster " + p.cluster.Name + " is stopped: plattr dev starts it", explain(err)
+	}
+	api, err := p.cluster.API()
+	if err == nil {
+		err = api.Ready(ctx)
+	}
+	if err != nil {
+		return "", &kind.BrokenError{Name: p.cluster.Name, Why: err.Error()}
+	}
+	return "runtime kind, cluster " + p.cluster.Name + " works", nil
 }

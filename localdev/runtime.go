@@ -114,9 +114,17 @@ func OpenRuntime(ctx context.Context, getenv func(string) string, owner string) 
 
 func openRuntime(ctx context.Context, name RuntimeName, getenv func(string) string, owner string) (Runtime, error) {
 	if name == KindRuntime {
-		return NewPods(ctx, getenv, owner)
+		pods, err := NewPods(ctx, getenv, owner)
+		if err != nil {
+			return nil, err // and no runtime, not one that is nil
+		}
+		return pods, nil
 	}
-	return NewNative(ctx, getenv)
+	native, err := NewNative(ctx, getenv)
+	if err != nil {
+		return nil, err
+	}
+	return native, nil
 }
 
 // AllRuntimes are those that keep something on this machine; native, in whose state folder the others are, comes last.

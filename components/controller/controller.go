@@ -230,10 +230,16 @@ type traefikKind struct{ kind, plural string }
 // traefikKinds are all that Traefik 3 looks for: it does not begin to serve while one is missing.
 func traefikKinds() []traefikKind {
 	return []traefikKind{
-		{"IngressRoute", "ingressroutes"}, {"IngressRouteTCP", "ingressroutetcps"}, {"IngressRouteUDP", "ingressrouteudps"},
-		{"Middleware", "middlewares"}, {"MiddlewareTCP", "middlewaretcps"},
-		{"ServersTransport", "serverstransports"}, {"ServersTransportTCP", "serverstransporttcps"},
-		{"TLSOption", "tlsoptions"}, {"TLSStore", "tlsstores"}, {"TraefikService", "traefikservices"},
+		{"IngressRoute", "ingressroutes"},
+		{"IngressRouteTCP", "ingressroutetcps"},
+		{"IngressRouteUDP", "ingressrouteudps"},
+		{"Middleware", "middlewares"},
+		{"MiddlewareTCP", "middlewaretcps"},
+		{"ServersTransport", "serverstransports"},
+		{"ServersTransportTCP", "serverstransporttcps"},
+		{"TLSOption", "tlsoptions"},
+		{"TLSStore", "tlsstores"},
+		{"TraefikService", "traefikservices"},
 	}
 }
 

@@ -59,7 +59,9 @@ func Examine(ctx context.Context, o Options) Examination {
 	d.localhost(ctx)
 	d.stateFolder(ctx)
 	d.cacheFolder()
-	d.programs(ctx)
+	if !d.cluster(ctx) {
+		d.programs(ctx)
+	}
 	d.ports()
 	d.services(ctx)
 	d.memory()

@@ -167,6 +167,22 @@ func (d *doctor) cacheFolder() {
 	}
 }
 
+// cluster looks at that of the runtime kind, and tells whether it is this machine's runtime: then no programs are needed.
+func (d *doctor) cluster(ctx context.Context) bool {
+	pods, ok := d.runtime.(*localdev.Pods)
+	if !ok {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if detail, err := pods.Check(ctx); err != nil {
+		d.fail("cluster", err, "")
+	} else {
+		d.ok("cluster", detail)
+	}
+	return true
+}
+
 // programs are those that the application needs; without one, all.
 func (d *doctor) programs(ctx context.Context) {
 	for _, name := range d.needed() {

@@ -113,11 +113,8 @@ type CreateError struct {
 }
 
 func (e *CreateError) Error() string {
-	text := fmt.Sprintf("make the cluster %s: %v", e.Name, e.Err)
-	for _, line := range lastLines(e.Said, 10) {
-		text += "\n  " + line
-	}
-	return text
+	said := append([]string{fmt.Sprintf("make the cluster %s: %v", e.Name, e.Err)}, lastLines(e.Said, 10)...)
+	return strings.Join(said, "\n  ")
 }
 
 func (e *CreateError) Unwrap() error { return e.Err }

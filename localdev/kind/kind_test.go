@@ -39,7 +39,8 @@ func TestImages(t *testing.T) {
 			}, "",
 		},
 		"Set": {
-			"A setting replaces the public image.", map[string]string{"PLATTR_IMAGE_REDIS": "valkey:8"},
+			"A setting replaces the public image.",
+			map[string]string{"PLATTR_IMAGE_REDIS": "valkey:8"},
 			func(i Images) bool { return i.Redis == "valkey:8" }, "",
 		},
 		"LeftOut":  {"What is not needed can be left out.", map[string]string{"PLATTR_IMAGE_DASHBOARDS": None}, func(i Images) bool { return i.Dashboards == "" }, ""},

@@ -108,7 +108,7 @@ func runsInLinux(program string) error {
 	if err != nil {
 		return &ProgramError{err.Error()}
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	for _, p := range f.Progs {
 		if p.Type == elf.PT_INTERP {
 			return &ProgramError{"it is linked with libraries of this machine"}
@@ -161,14 +161,14 @@ func (r registry) pushProgram(ctx context.Context, program string) (string, erro
 		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{layer.Digest}},
 	})
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("write the image's configuration: %w", err)
 	}
 	configBlob := newBlob(typeConfig, config)
 	manifest, err := json.Marshal(map[string]any{
 		"schemaVersion": 2, "mediaType": typeManifest, "config": configBlob, "layers": []blob{layer},
 	})
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("write the image's manifest: %w", err)
 	}
 	for _, b := range []blob{layer, configBlob} {
 		if err := r.pushBlob(ctx, b); err != nil {
@@ -210,13 +210,14 @@ func (r registry) pushBlob(ctx context.Context, b blob) error {
 	var place string
 	err = r.send(ctx, http.MethodPost, r.url("blobs", "uploads")+"/", blob{}, func(resp *http.Response) error {
 		location, err := resp.Location()
-		if err == nil {
-			query := location.Query()
-			query.Set("digest", b.Digest)
-			location.RawQuery = query.Encode()
-			place = location.String()
+		if err != nil {
+			return fmt.Errorf("begin the upload: %w", err)
 		}
-		return err
+		query := location.Query()
+		query.Set("digest", b.Digest)
+		location.RawQuery = query.Encode()
+		place = location.String()
+		return nil
 	})
 	if err != nil {
 		return err
@@ -230,7 +231,7 @@ func (r registry) has(ctx context.Context, kind, digest string) (bool, error) {
 	for {
 		req, err := http.NewRequestWithContext(ctx, http.MethodHead, r.url(kind, digest), nil)
 		if err != nil {
-			return false, err
+			return false, fmt.Errorf("ask the registry: %w", err)
 		}
 		req.Header.Set("Accept", typeManifest)
 		resp, err := http.DefaultClient.Do(req)
@@ -249,14 +250,14 @@ func (r registry) has(ctx context.Context, kind, digest string) (bool, error) {
 func (r registry) send(ctx context.Context, method, url string, b blob, then func(*http.Response) error) error {
 	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(b.data))
 	if err != nil {
-		return err
+		return fmt.Errorf("ask the registry: %w", err)
 	}
 	if b.MediaType != "" {
 		req.Header.Set("Content-Type", b.MediaType)
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return err
+		return fmt.Errorf("ask the registry: %w", err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode >= http.StatusBadRequest {

@@ -169,7 +169,8 @@ func (c Config) s3() *Server {
 			Env: map[string]string{"GOMEMLIMIT": "96MiB", "GOGC": "50"}, CPU: "20m", Memory: "48Mi", Limit: "512Mi",
 		},
 		Ports: []server.Port{
-			{Name: "s3", Port: S3Port, Node: s.NodePort}, {Name: "console", Port: S3ConsolePort, Node: s.WebNodePort},
+			{Name: "s3", Port: S3Port, Node: s.NodePort},
+			{Name: "console", Port: S3ConsolePort, Node: s.WebNodePort},
 			{Name: "iam", Port: S3IAMPort, Node: s.IAMNodePort},
 		},
 		Secrets: map[string]string{"s3.json": s.Config},
