@@ -297,18 +297,21 @@ func (p *Pods) follow(ctx context.Context, e *engine.Engine, config local.Config
 // telling turns events of the engine into progress of services.
 func (p *Pods) telling(at place, report func(Progress)) func(engine.Event) {
 	return func(e engine.Event) {
-		phase, known := map[engine.EventKind]Phase{engine.Started: Starting, engine.Done: Ready}[e.Kind]
-		if !known || e.Type != "kubernetes:apps/v1:Deployment" ||
-			!slices.Contains([]engine.Operation{engine.Create, engine.Update, engine.CreateReplacement}, e.Operation) {
-			return
-		}
 		spec, ok := at.record.specOf(e.Name, at.podsSetting)
-		if !ok {
+		if !ok || e.Type != "kubernetes:apps/v1:Deployment" {
 			return
 		}
-		said := Progress{Service: spec.Name, Title: services.Table()[spec.Kind].Title, Version: spec.Version, Phase: phase}
-		if phase == Ready {
-			said.Detail = spec.Address(services.Table()[spec.Kind].Main)
+		row := services.Table()[spec.Kind]
+		said := Progress{Service: spec.Name, Title: row.Title, Version: spec.Version, Phase: Starting}
+		made := slices.Contains([]engine.Operation{engine.Create, engine.Update, engine.CreateReplacement}, e.Operation)
+		switch {
+		case e.Kind == engine.Message && e.Severity == "info": // what its pod waits for
+			said.Detail, _, _ = strings.Cut(e.Message, "\n")
+		case e.Kind == engine.Started && made:
+		case e.Kind == engine.Done && made:
+			said.Phase, said.Detail = Ready, spec.Address(row.Main)
+		default:
+			return
 		}
 		report(said)
 	}

@@ -74,8 +74,8 @@ func newPodsMachine(t *testing.T) *podsMachine {
 	}
 	t.Cleanup(func() {
 		if p := m.open(t); p != nil {
-			if t.Failed() {
-				m.explain(t, p)
+			if _, err := os.Stat(p.KubeconfigPath()); err == nil && t.Failed() {
+				m.explain(t)
 			}
 			if err := p.Destroy(context.Background()); err != nil {
 				t.Error(err)
@@ -132,7 +132,7 @@ func (m *podsMachine) kubectl(t *testing.T) testutil.Kubeconfig {
 	return m.parts.Kubectl(m.open(t).KubeconfigPath())
 }
 
-func (m *podsMachine) explain(t *testing.T, p *Pods) {
+func (m *podsMachine) explain(t *testing.T) {
 	t.Helper()
 	k := m.kubectl(t)
 	for _, args := range [][]string{
@@ -143,7 +143,6 @@ func (m *podsMachine) explain(t *testing.T, p *Pods) {
 		out, _ := k.TryKubectl(t, args...)
 		t.Logf("kubectl %s:\n%s", strings.Join(args, " "), out)
 	}
-	_ = p
 }
 
 func docker(t *testing.T, args ...string) string {
@@ -200,8 +199,8 @@ func TestPods(t *testing.T) { //nolint:paralleltest // Docker's address is the p
 	if err := p.Destroy(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if left := docker(t, "ps", "--all", "--quiet", "--filter", "name="+m.parts.Name); left != "" {
-		t.Errorf("containers are left: %s", docker(t, "ps", "--all", "--filter", "name="+m.parts.Name))
+	if left := docker(t, "ps", "--all", "--quiet", "--filter", "name=^"+m.parts.Name); left != "" {
+		t.Errorf("containers are left: %s", docker(t, "ps", "--all", "--filter", "name=^"+m.parts.Name))
 	}
 	if _, err := os.Stat(p.state.Path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the state folder is left: %v", err)
