@@ -306,7 +306,7 @@ func (p *Pods) telling(at place, report func(Progress)) func(engine.Event) {
 		made := slices.Contains([]engine.Operation{engine.Create, engine.Update, engine.CreateReplacement}, e.Operation)
 		switch {
 		case e.Kind == engine.Message && e.Severity == "info": // what its pod waits for
-			said.Detail, _, _ = strings.Cut(e.Message, "\n")
+			said.Detail = waitsFor(e.Message)
 		case e.Kind == engine.Started && made:
 		case e.Kind == engine.Done && made:
 			said.Phase, said.Detail = Ready, spec.Address(row.Main)
@@ -315,6 +315,15 @@ func (p *Pods) telling(at place, report func(Progress)) func(engine.Event) {
 		}
 		report(said)
 	}
+}
+
+// waitsFor is what a pod waits for, without the words of Kubernetes that say nothing more.
+func waitsFor(message string) string {
+	message, _, _ = strings.Cut(message, "\n")
+	if _, after, ok := strings.Cut(message, "replicas are available"); ok {
+		message = strings.TrimPrefix(after, ": ")
+	}
+	return message
 }
 
 // answerTimeout is how long a service whose pod is ready may take to answer on this machine.

@@ -205,6 +205,9 @@ func (c Config) keycloak() *Server {
 			CPU: "100m", Memory: "256Mi", Limit: "1Gi",
 		},
 		Init: []server.Container{{
+			// Its image is fetched while the database starts.
+			Image: c.Images.Keycloak, Command: []string{"bash", "-c", "true"}, CPU: "10m", Memory: "16Mi", Limit: "64Mi",
+		}, {
 			Image: c.Images.Plattr, Args: []string{"pod", "database", "--name", k.Database},
 			SecretEnv: map[string]string{"PLATTR_ADMIN_URL": "superuser", "PLATTR_ROLE_PASSWORD": "database"},
 			CPU:       "10m", Memory: "32Mi", Limit: "128Mi",
