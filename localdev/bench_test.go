@@ -43,7 +43,7 @@ func (s stack) stock(b *testing.B) *deploy.Deployer {
 	b.Helper()
 	cli := testutil.Tool(b, "pulumi")
 	e, err := engine.New(engine.Options{
-		Project: Project, StateURL: engine.FileURL(s.dev.native.State().Join("pulumi")), Owner: "bench", Pulumi: &cli,
+		Project: Project, StateURL: engine.FileURL(s.dev.runtime.State().Join("pulumi")), Owner: "bench", Pulumi: &cli,
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -51,10 +51,10 @@ func (d *Dev) Copy(ctx context.Context, r Reports, o Output) (*Copy, error) {
 	}
 	c := d.copyOf(hex.EncodeToString(id))
 	c.base = base
-	if err := d.native.state.MkdirAll(d.native.state.Join(copiesDir)); err != nil {
+	if err := d.runtime.State().MkdirAll(d.runtime.State().Join(copiesDir)); err != nil {
 		return nil, explain(err)
 	}
-	if c.release, err = lockfile.Try(d.native.state.Join(copiesDir, c.Name)); err != nil {
+	if c.release, err = lockfile.Try(d.runtime.State().Join(copiesDir, c.Name)); err != nil {
 		return nil, explain(err)
 	}
 	if err := c.make(ctx, o); err != nil {
@@ -91,14 +91,15 @@ func (d *Dev) asItIs(ctx context.Context, r Reports) (res UpResult, ok bool, err
 		return res, false, explain(err)
 	}
 	app := d.options.Application
-	if present, err := d.deployer.Present(ctx, app, deploy.Platform{Target: d.target}); err != nil || present != deploy.Wanted(app) {
+	present, err := d.deployer.Present(ctx, app, deploy.Platform{Target: d.target})
+	if err != nil || present != deploy.Wanted(app) {
 		return res, false, explain(err)
 	}
 	needs, err := d.use(ctx, false)
 	if err != nil {
 		return res, false, err
 	}
-	if res.Endpoints, err = d.native.Ensure(ctx, needs, r.Services); err != nil {
+	if res.Endpoints, err = d.runtime.Ensure(ctx, needs, r.Services); err != nil {
 		return res, false, err
 	}
 	platform, err := d.platform(res.Endpoints)
@@ -175,7 +176,7 @@ func (c *Copy) makeDatabase(ctx context.Context, base environ.Connections, o Out
 	if !c.of.options.Application.Spec.RestEnabled() {
 		return base, "", nil
 	}
-	rest, err := c.of.native.EnsurePostgREST(ctx, c.Name, c.of.restConfig(base), nil)
+	rest, err := c.of.runtime.EnsurePostgREST(ctx, c.Name, c.of.restConfig(base), nil)
 	return base, rest, err
 }
 
@@ -191,7 +192,7 @@ func (c *Copy) makeServices(ctx context.Context) (environ.Connections, error) {
 	if wanted == (deploy.Servers{}) {
 		return environ.Connections{}, nil
 	}
-	e, err := c.dev.native.Ensure(ctx, c.dev.needs(wanted), nil)
+	e, err := c.dev.runtime.Ensure(ctx, c.dev.needs(wanted), nil)
 	if err != nil {
 		return environ.Connections{}, err
 	}
@@ -221,11 +222,11 @@ func (c *Copy) Drop(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return c.dropServices(ctx) })
 	g.Go(func() error { return c.dropDatabase(ctx) })
-	g.Go(func() error { return c.of.native.removeService(ctx, RedisName(c.Name)) })
+	g.Go(func() error { return c.of.runtime.RemoveService(ctx, RedisName(c.Name)) })
 	if err := g.Wait(); err != nil {
 		return explain(fmt.Errorf("delete the copy %s: %w", c.Name, err))
 	}
-	err := errors.Join(removeIfThere(c.envFile()), removeIfThere(c.of.native.state.Join(copiesDir, c.Name)))
+	err := errors.Join(removeIfThere(c.envFile()), removeIfThere(c.of.runtime.State().Join(copiesDir, c.Name)))
 	return explain(err)
 }
 
@@ -243,7 +244,7 @@ func (c *Copy) dropServices(ctx context.Context) error {
 		return err
 	}
 	present.Redis = false // its process goes, and the user with it
-	e, err := c.dev.native.Ensure(ctx, c.dev.needs(present), nil)
+	e, err := c.dev.runtime.Ensure(ctx, c.dev.needs(present), nil)
 	if err != nil {
 		return err
 	}
@@ -256,17 +257,17 @@ func (c *Copy) dropServices(ctx context.Context) error {
 }
 
 func (c *Copy) dropDatabase(ctx context.Context) error {
-	if err := c.of.native.removeService(ctx, PostgRESTName(c.Name)); err != nil {
+	if err := c.of.runtime.RemoveService(ctx, PostgRESTName(c.Name)); err != nil {
 		return err
 	}
-	if err := c.of.native.forgetPorts(ctx, c.Name); err != nil {
+	if err := c.of.runtime.ForgetPorts(ctx, c.Name); err != nil {
 		return err
 	}
 	present, err := c.of.deployer.Present(ctx, c.of.options.Application, deploy.Platform{Target: c.of.target})
 	if err != nil || !present.Database {
 		return err
 	}
-	e, err := c.of.native.Ensure(ctx, Needs{PostgreSQL: true}, nil)
+	e, err := c.of.runtime.Ensure(ctx, Needs{PostgreSQL: true}, nil)
 	if err != nil {
 		return err
 	}
@@ -275,7 +276,7 @@ func (c *Copy) dropDatabase(ctx context.Context) error {
 
 // sweepCopies drops the application's copies that no run holds; with all, also those that one does.
 func (d *Dev) sweepCopies(ctx context.Context, all bool) error {
-	dir := d.native.state.Join(copiesDir)
+	dir := d.runtime.State().Join(copiesDir)
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return explain(err)
@@ -286,7 +287,7 @@ func (d *Dev) sweepCopies(ctx context.Context, all bool) error {
 			continue
 		}
 		c := d.copyOf(id)
-		release, err := lockfile.Try(d.native.state.Join(copiesDir, e.Name()))
+		release, err := lockfile.Try(d.runtime.State().Join(copiesDir, e.Name()))
 		switch {
 		case err == nil:
 			c.release = release

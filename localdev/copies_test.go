@@ -107,7 +107,7 @@ func copyOf(t *testing.T, d *Dev) *Copy {
 func checkCopies(t *testing.T, d *Dev, want ...string) {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
-	entries, err := os.ReadDir(d.native.State().Join(copiesDir))
+	entries, err := os.ReadDir(d.runtime.State().Join(copiesDir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func checkCopies(t *testing.T, d *Dev, want ...string) {
 	if !slices.Equal(have, want) {
 		t.Errorf("copies %v, want %v", have, want)
 	}
-	s, err := d.native.Status(ctx)
+	s, err := d.runtime.Status(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func checkCopies(t *testing.T, d *Dev, want ...string) {
 			t.Errorf("service %s is left", st.Name)
 		}
 	}
-	stacks, err := os.ReadDir(d.native.State().Join("pulumi", ".pulumi", "stacks", Project))
+	stacks, err := os.ReadDir(d.runtime.State().Join("pulumi", ".pulumi", "stacks", Project))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) { // the last stack takes its folder along
 		t.Fatal(err)
 	}

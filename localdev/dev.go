@@ -43,7 +43,8 @@ type DevOptions struct {
 type Dev struct {
 	options  DevOptions
 	target   names.Target
-	native   *Native
+	runtime  Runtime
+	engine   *engine.Engine
 	deployer *deploy.Deployer
 }
 
@@ -56,30 +57,24 @@ func OpenDev(ctx context.Context, o DevOptions) (*Dev, error) {
 		return nil, fmt.Errorf("directory %q of application %s is not absolute", o.Dir, o.Application.Name)
 	}
 	o.Application.URL = "http://localhost:" + strconv.Itoa(o.Port)
-	native, err := NewNative(ctx, o.Getenv)
+	runtime, err := OpenRuntime(ctx, o.Getenv, o.Owner)
 	if err != nil {
 		return nil, err
 	}
-	e, err := openEngine(native, o.Owner)
+	e, err := openEngine(runtime.State(), o.Owner)
 	if err != nil {
 		return nil, explain(err)
 	}
 	return &Dev{
-		options: o, native: native, deployer: deploy.New(e),
+		options: o, runtime: runtime, engine: e, deployer: deploy.New(e),
 		target: names.Target{Environment: names.Local, Prefix: o.Getenv("PLATTR_BUCKET_PREFIX")},
 	}, nil
 }
 
-func openEngine(n *Native, owner string) (*engine.Engine, error) {
-	dir := n.State().Join("pulumi")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	return engine.New(engine.Options{Project: Project, StateURL: engine.FileURL(dir), Owner: owner})
-}
+func makeFolder(dir string) error { return os.MkdirAll(dir, 0o700) }
 
-// Native is the runtime that the application's services run in.
-func (d *Dev) Native() *Native { return d.native }
+// Runtime is what the application's services run in.
+func (d *Dev) Runtime() Runtime { return d.runtime }
 
 // Names are those of what the application has on this machine.
 func (d *Dev) Names() names.Names { return deploy.NamesOf(d.options.Application, d.target) }
@@ -89,7 +84,7 @@ func (d *Dev) EnvFile() string { return envfile.Path(d.options.Dir, d.options.Ap
 
 // needs are the services that something on the servers needs.
 func (d *Dev) needs(s deploy.Servers) Needs {
-	n := Needs{PostgreSQL: s.Database, S3: s.Storage, Keycloak: s.Auth, OpenSearch: s.Search}
+	n := Needs{PostgreSQL: s.Database, S3: s.Storage, Keycloak: s.Auth, OpenSearch: s.Search, Cluster: s.Cluster}
 	if s.Redis {
 		n.Redis = d.target.Owner(d.options.Application.Name)
 	}
@@ -131,6 +126,9 @@ func (d *Dev) platform(e Endpoints) (deploy.Platform, error) {
 	}
 	if s := e.OpenSearch; s != nil {
 		p.Search = deploy.SearchServer{URL: s.URL}
+	}
+	if c := e.Cluster; c != nil {
+		p.Cluster = c.Platform
 	}
 	return p, nil
 }
@@ -184,5 +182,5 @@ func writeVariables(path string, vars []environ.Variable) error {
 }
 
 func (d *Dev) claim(ctx context.Context) error {
-	return d.native.State().Claim(ctx, d.options.Application.Name, d.options.Dir, time.Now())
+	return d.runtime.State().Claim(ctx, d.options.Application.Name, d.options.Dir, time.Now())
 }

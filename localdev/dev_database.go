@@ -48,7 +48,7 @@ func (d *Dev) Database(ctx context.Context, r Reports) (*Database, error) {
 	if err := d.claim(ctx); err != nil {
 		return nil, explain(err)
 	}
-	e, err := d.native.Ensure(ctx, Needs{PostgreSQL: true}, r.Services)
+	e, err := d.runtime.Ensure(ctx, Needs{PostgreSQL: true}, r.Services)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func (d *Dev) Database(ctx context.Context, r Reports) (*Database, error) {
 	}
 	rest := ""
 	if d.options.Application.Spec.RestEnabled() {
-		if rest, err = d.native.ArrangePostgREST(ctx, d.options.Application.Name, d.restConfig(c), r.Services); err != nil {
+		if rest, err = d.runtime.ArrangePostgREST(ctx, d.options.Application.Name, d.restConfig(c), r.Services); err != nil {
 			return nil, err
 		}
 	}

@@ -32,7 +32,7 @@ func (d *Dev) ResetRedis(ctx context.Context, r Reports) (keys int64, err error)
 	if err := d.mustBeThere(ctx, func(s deploy.Servers) bool { return s.Redis }); err != nil {
 		return 0, err
 	}
-	e, err := d.native.Ensure(ctx, Needs{Redis: app.Name}, r.Services)
+	e, err := d.runtime.Ensure(ctx, Needs{Redis: app.Name}, r.Services)
 	if err != nil {
 		return 0, err
 	}
@@ -59,7 +59,7 @@ func (d *Dev) ResetSearch(ctx context.Context, r Reports) (indices []string, err
 	if err := d.mustBeThere(ctx, func(s deploy.Servers) bool { return s.Search }); err != nil {
 		return nil, err
 	}
-	e, err := d.native.Ensure(ctx, Needs{OpenSearch: true}, r.Services)
+	e, err := d.runtime.Ensure(ctx, Needs{OpenSearch: true}, r.Services)
 	if err != nil {
 		return nil, err
 	}

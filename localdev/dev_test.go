@@ -117,7 +117,7 @@ func TestDev(t *testing.T) {
 	if _, err := os.Stat(filepath.Dir(first.EnvFile)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("destroy left %s", filepath.Dir(first.EnvFile))
 	}
-	checkNothingLeft(t, d.Native())
+	checkNothingLeft(t, d.runtime.(*Native))
 }
 
 // checkNothingLeft asks the servers themselves.
@@ -214,7 +214,7 @@ func TestDevDatabase(t *testing.T) {
 	// The template's objects belong to the roles of the REST API, which go when that does.
 	less := shop()
 	less.Spec.Database.Rest.Enabled = false
-	without := devAt(t, d.native.state.Path, project, less)
+	without := devAt(t, d.runtime.State().Path, project, less)
 	up(t, without)
 	if res := up(t, without); res.Changed() {
 		t.Errorf("without REST a second run changes %v", res.Changes)
@@ -237,7 +237,7 @@ func TestDevDatabase(t *testing.T) {
 	if _, err := d.Destroy(context.WithoutCancel(t.Context()), Reports{}); err != nil {
 		t.Fatal(err)
 	}
-	checkNothingLeft(t, d.Native())
+	checkNothingLeft(t, d.runtime.(*Native))
 }
 
 func write(t testing.TB, path, text string) {

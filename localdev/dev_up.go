@@ -59,7 +59,7 @@ func (d *Dev) up(ctx context.Context, r Reports, generation string) (UpResult, e
 	if err != nil {
 		return res, err
 	}
-	if res.Endpoints, err = d.native.Ensure(ctx, needs, r.Services); err != nil {
+	if res.Endpoints, err = d.runtime.Ensure(ctx, needs, r.Services); err != nil {
 		return res, err
 	}
 	if err := d.settleScratch(ctx, res.Endpoints); err != nil {
@@ -70,6 +70,9 @@ func (d *Dev) up(ctx context.Context, r Reports, generation string) (UpResult, e
 	}
 	if res.RestURL, err = d.ensureREST(ctx, res.Connections, r.Services); err != nil {
 		return res, err
+	}
+	if search := res.Endpoints.OpenSearch; search != nil && d.options.Application.Spec.SearchEnabled() {
+		res.Connections.DashboardsURL = search.DashboardsURL
 	}
 	if res.Variables, err = d.variables(res.Connections, res.RestURL); err != nil {
 		return res, err
@@ -95,7 +98,7 @@ func (d *Dev) run(ctx context.Context, r Reports, generation string, res *UpResu
 	}
 	events, finished := forward(r.Resources)
 	begun := time.Now()
-	res.Result, err = d.deployer.Up(ctx, d.options.Application, platform, deploy.Options{
+	res.Result, err = d.deployer.Up(ctx, d.application(res.Endpoints), platform, deploy.Options{
 		Events: events, PasswordGeneration: generation,
 	})
 	finished()
@@ -110,13 +113,13 @@ func (d *Dev) diagnose(ctx context.Context, err error) error {
 	if !errors.As(err, &resource) || !d.options.Application.Spec.AuthEnabled() {
 		return err
 	}
-	status, asked := d.native.client.Status(ctx, false)
+	status, asked := d.runtime.Status(ctx)
 	if asked != nil {
 		return err
 	}
 	for _, s := range status.Services {
 		var refused *admin.LoginError
-		if s.Kind == services.Keycloak && errors.As(d.native.CheckKeycloakLogin(ctx, s.Spec), &refused) {
+		if s.Kind == services.Keycloak && errors.As(CheckKeycloakLogin(ctx, d.runtime, s.Spec), &refused) {
 			return &explained{refused, "plattr doctor --fix gives it the secret that this machine keeps"}
 		}
 	}
@@ -128,15 +131,16 @@ func (d *Dev) diagnose(ctx context.Context, err error) error {
 func (d *Dev) use(ctx context.Context, leftovers bool) (Needs, error) {
 	app := d.options.Application
 	servers := deploy.Wanted(app)
+	present, err := d.deployer.Present(ctx, app, deploy.Platform{Target: d.target})
+	if err != nil {
+		return Needs{}, explain(err)
+	}
 	if leftovers {
-		present, err := d.deployer.Present(ctx, app, deploy.Platform{Target: d.target})
-		if err != nil {
-			return Needs{}, explain(err)
-		}
 		servers = servers.Or(present)
 	}
+	servers.Cluster = present.Cluster // a release that was deployed is not asked for again, and serves
 	needs := d.needs(servers)
-	return needs, explain(d.native.State().Use(ctx, app.Name, needs.names()))
+	return needs, explain(d.runtime.State().Use(ctx, app.Name, needs.names()))
 }
 
 // release ends what the application does not use any more, and what nobody does.
@@ -146,11 +150,11 @@ func (d *Dev) release(ctx context.Context) error {
 	}
 	app := d.options.Application
 	if !app.Spec.RedisEnabled() {
-		if err := d.native.removeService(ctx, RedisName(app.Name)); err != nil {
+		if err := d.runtime.RemoveService(ctx, RedisName(app.Name)); err != nil {
 			return err
 		}
 	}
-	return d.native.stopUnused(ctx)
+	return d.runtime.StopUnused(ctx)
 }
 
 // isNewDemoPassword tells whether the demo user's password is another one than the environment file has.
@@ -192,9 +196,9 @@ func (d *Dev) settleScratch(ctx context.Context, e Endpoints) error {
 func (d *Dev) ensureREST(ctx context.Context, c environ.Connections, report func(Progress)) (string, error) {
 	app := d.options.Application
 	if !app.Spec.RestEnabled() {
-		return "", d.native.removeService(ctx, PostgRESTName(app.Name))
+		return "", d.runtime.RemoveService(ctx, PostgRESTName(app.Name))
 	}
-	return d.native.EnsurePostgREST(ctx, app.Name, d.restConfig(c), report)
+	return d.runtime.EnsurePostgREST(ctx, app.Name, d.restConfig(c), report)
 }
 
 // restConfig makes PostgREST accept tokens of the application's realm that were made for its client, and no others. (The
@@ -231,7 +235,7 @@ func (d *Dev) Destroy(ctx context.Context, r Reports) (deploy.Result, error) {
 	if err := d.claim(ctx); err != nil {
 		return deploy.Result{}, explain(err)
 	}
-	if err := d.native.removeService(ctx, PostgRESTName(name)); err != nil {
+	if err := d.runtime.RemoveService(ctx, PostgRESTName(name)); err != nil {
 		return deploy.Result{}, err
 	}
 	res, err := d.destroyResources(ctx, r)
@@ -241,17 +245,17 @@ func (d *Dev) Destroy(ctx context.Context, r Reports) (deploy.Result, error) {
 	if err := envfile.Remove(d.options.Dir, name); err != nil {
 		return res, explain(err)
 	}
-	if err := d.native.Remove(ctx, name); err != nil {
+	if err := d.runtime.Remove(ctx, name); err != nil {
 		return res, err
 	}
-	apps, err := d.native.State().Apps()
+	apps, err := d.runtime.State().Apps()
 	if err != nil {
 		return res, explain(err)
 	}
 	if len(apps) > 0 {
-		return res, d.native.stopUnused(ctx)
+		return res, d.runtime.StopUnused(ctx)
 	}
-	return res, d.native.Stop(ctx)
+	return res, d.runtime.Stop(ctx)
 }
 
 func (d *Dev) destroyResources(ctx context.Context, r Reports) (deploy.Result, error) {
@@ -261,10 +265,10 @@ func (d *Dev) destroyResources(ctx context.Context, r Reports) (deploy.Result, e
 		return deploy.Result{}, err
 	}
 	needs := d.needs(present)
-	if err := d.native.State().Use(ctx, app.Name, needs.names()); err != nil {
+	if err := d.runtime.State().Use(ctx, app.Name, needs.names()); err != nil {
 		return deploy.Result{}, err
 	}
-	e, err := d.native.Ensure(ctx, needs, r.Services)
+	e, err := d.runtime.Ensure(ctx, needs, r.Services)
 	if err != nil {
 		return deploy.Result{}, err
 	}

@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"plattr.dev/plattr/internal/deploy"
 	"plattr.dev/plattr/localdev/ports"
 	"plattr.dev/plattr/localdev/s3server/s3config"
 	"plattr.dev/plattr/localdev/services"
@@ -19,6 +20,15 @@ type Endpoints struct {
 	Keycloak   *KeycloakEndpoint
 	Redis      *RedisEndpoint
 	OpenSearch *OpenSearchEndpoint
+	Cluster    *ClusterEndpoint
+}
+
+// ClusterEndpoint is where applications themselves run.
+type ClusterEndpoint struct {
+	// Platform is what deploy has to know of it.
+	Platform deploy.Cluster
+	// IngressPort is the port of this machine that leads to the ingress controller.
+	IngressPort int
 }
 
 // PostgreSQLEndpoint is the local server.
@@ -59,11 +69,18 @@ type RedisEndpoint struct {
 }
 
 // OpenSearchEndpoint is the local search server, which knows no users.
-type OpenSearchEndpoint struct{ URL string }
+type OpenSearchEndpoint struct {
+	URL string
+	// DashboardsURL is its web pages; empty where they do not run.
+	DashboardsURL string
+}
 
 // Ensure starts what is needed and does not run yet, at the same time, and returns when each service does its work.
 // progress may be nil.
 func (n *Native) Ensure(ctx context.Context, needs Needs, progress func(Progress)) (Endpoints, error) {
+	if needs.Cluster {
+		return Endpoints{}, ErrNoCluster
+	}
 	secrets, err := n.state.Secrets(ctx)
 	if err != nil {
 		return Endpoints{}, explain(err)
@@ -77,7 +94,7 @@ func (n *Native) Ensure(ctx context.Context, needs Needs, progress func(Progress
 	if err != nil {
 		return Endpoints{}, explain(err)
 	}
-	return n.endpoints(specs, secrets), nil
+	return endpointsOf(specs, secrets, func(s services.Spec) string { return services.BootstrapURL(n.state, s) }), nil
 }
 
 // names are the services that are needed, as in Status.
@@ -85,6 +102,9 @@ func (needs Needs) names() []string {
 	var names []string
 	for _, r := range needs.requests() {
 		names = append(names, r.spec.Name)
+	}
+	if needs.Cluster {
+		names = append(names, ingressName)
 	}
 	return names
 }
@@ -165,14 +185,15 @@ func (s *starter) awaitDatabase(ctx context.Context, r *request) error {
 	}
 }
 
-func (n *Native) endpoints(specs map[services.Kind]services.Spec, secrets state.Secrets) Endpoints {
+// endpointsOf says how services are reached; bootstrap is the superuser's URL of PostgreSQL.
+func endpointsOf(specs map[services.Kind]services.Spec, secrets state.Secrets, bootstrap func(services.Spec) string) Endpoints {
 	var out Endpoints
 	for kind, s := range specs {
 		switch kind {
 		case services.PostgreSQL:
 			out.PostgreSQL = &PostgreSQLEndpoint{
 				Version: s.Version, Host: ports.Host, Port: s.Ports[ports.PostgreSQL],
-				AdminURL: services.AdminURL(s, secrets.DatabaseAdmin), BootstrapURL: services.BootstrapURL(n.state, s),
+				AdminURL: services.AdminURL(s, secrets.DatabaseAdmin), BootstrapURL: bootstrap(s),
 			}
 		case services.S3:
 			out.S3 = &S3Endpoint{
@@ -191,6 +212,9 @@ func (n *Native) endpoints(specs map[services.Kind]services.Spec, secrets state.
 			}
 		case services.OpenSearch:
 			out.OpenSearch = &OpenSearchEndpoint{URL: "http://" + s.Address(ports.OpenSearch)}
+			if s.Ports[ports.Dashboards] != 0 {
+				out.OpenSearch.DashboardsURL = "http://" + s.Address(ports.Dashboards)
+			}
 		}
 	}
 	return out

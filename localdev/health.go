@@ -17,9 +17,9 @@ import (
 	"plattr.dev/plattr/localdev/services"
 )
 
-// StaleLocks returns the stacks that are locked by a process that is gone.
-func (n *Native) StaleLocks(ctx context.Context) ([]string, error) {
-	e, err := openEngine(n, "plattr doctor")
+// StaleLocks returns the stacks of a runtime that are locked by a process that is gone.
+func StaleLocks(ctx context.Context, r Runtime) ([]string, error) {
+	e, err := openEngine(r.State(), "plattr doctor")
 	if err != nil {
 		return nil, explain(err)
 	}
@@ -28,8 +28,8 @@ func (n *Native) StaleLocks(ctx context.Context) ([]string, error) {
 }
 
 // FreeStaleLocks removes the locks of processes that are gone.
-func (n *Native) FreeStaleLocks(ctx context.Context) error {
-	e, err := openEngine(n, "plattr doctor")
+func FreeStaleLocks(ctx context.Context, r Runtime) error {
+	e, err := openEngine(r.State(), "plattr doctor")
 	if err != nil {
 		return explain(err)
 	}
@@ -37,14 +37,14 @@ func (n *Native) FreeStaleLocks(ctx context.Context) error {
 }
 
 // LeftCopies returns the copies of applications' data that no run of tests holds.
-func (n *Native) LeftCopies() ([]string, error) {
-	entries, err := os.ReadDir(n.state.Join(copiesDir))
+func LeftCopies(r Runtime) ([]string, error) {
+	entries, err := os.ReadDir(r.State().Join(copiesDir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, explain(err)
 	}
 	var left []string
 	for _, e := range entries {
-		release, err := lockfile.Try(n.state.Join(copiesDir, e.Name()))
+		release, err := lockfile.Try(r.State().Join(copiesDir, e.Name()))
 		if err == nil {
 			release()
 			left = append(left, e.Name())
@@ -80,16 +80,16 @@ func (d *Dev) InsecureViews(ctx context.Context) ([]string, error) {
 }
 
 // CheckKeycloakLogin logs in to the local Keycloak as plattr does.
-func (n *Native) CheckKeycloakLogin(ctx context.Context, s services.Spec) error {
-	return n.withKeycloak(ctx, s, false, func(ctx context.Context, c *admin.Client) error {
+func CheckKeycloakLogin(ctx context.Context, r Runtime, s services.Spec) error {
+	return withKeycloak(ctx, r, s, false, func(ctx context.Context, c *admin.Client) error {
 		_, err := c.FindClient(ctx, "master", services.KeycloakClient)
 		return err
 	})
 }
 
 // MendKeycloakLogin gives plattr's client the secret that this machine keeps, as the administrator for people.
-func (n *Native) MendKeycloakLogin(ctx context.Context, s services.Spec) error {
-	return n.withKeycloak(ctx, s, true, func(ctx context.Context, c *admin.Client) error {
+func MendKeycloakLogin(ctx context.Context, r Runtime, s services.Spec) error {
+	return withKeycloak(ctx, r, s, true, func(ctx context.Context, c *admin.Client) error {
 		client, err := c.FindClient(ctx, "master", services.KeycloakClient)
 		if err != nil {
 			return err
@@ -97,7 +97,7 @@ func (n *Native) MendKeycloakLogin(ctx context.Context, s services.Spec) error {
 		if client == nil {
 			return fmt.Errorf("client %s of realm master was deleted: plattr dev destroy --all, and begin anew", services.KeycloakClient)
 		}
-		secrets, err := n.state.Secrets(ctx)
+		secrets, err := r.State().Secrets(ctx)
 		if err != nil {
 			return err
 		}
@@ -107,10 +107,10 @@ func (n *Native) MendKeycloakLogin(ctx context.Context, s services.Spec) error {
 }
 
 // withKeycloak works on the local Keycloak as plattr's client, or as the user for people.
-func (n *Native) withKeycloak(
-	ctx context.Context, s services.Spec, asUser bool, work func(context.Context, *admin.Client) error,
+func withKeycloak(
+	ctx context.Context, r Runtime, s services.Spec, asUser bool, work func(context.Context, *admin.Client) error,
 ) error {
-	secrets, err := n.state.Secrets(ctx)
+	secrets, err := r.State().Secrets(ctx)
 	if err != nil {
 		return explain(err)
 	}

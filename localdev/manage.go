@@ -61,19 +61,19 @@ func (n *Native) orphans() bool {
 // Remove ends what runs for one application alone, with its data, and forgets its ports. Its name is free afterwards.
 func (n *Native) Remove(ctx context.Context, app string) error {
 	for _, name := range []string{PostgRESTName(app), RedisName(app)} {
-		if err := n.removeService(ctx, name); err != nil {
+		if err := n.RemoveService(ctx, name); err != nil {
 			return err
 		}
 	}
-	if err := n.forgetPorts(ctx, app); err != nil {
-		return explain(err)
+	if err := n.ForgetPorts(ctx, app); err != nil {
+		return err
 	}
 	return explain(n.state.Forget(ctx, app))
 }
 
-// removeService ends a service of one application, with the data that it keeps in its own folder; one that is not there is
+// RemoveService ends a service of one application, with the data that it keeps in its own folder; one that is not there is
 // no error.
-func (n *Native) removeService(ctx context.Context, name string) error {
+func (n *Native) RemoveService(ctx context.Context, name string) error {
 	if _, err := os.Stat(n.state.Join("services", name)); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -93,9 +93,9 @@ func (n *Native) remove(ctx context.Context, names ...string) error {
 	}
 }
 
-// stopUnused ends the shared services that serve no application any more. Their data stay. The lock keeps an application
+// StopUnused ends the shared services that serve no application any more. Their data stay. The lock keeps an application
 // from beginning to use one meanwhile.
-func (n *Native) stopUnused(ctx context.Context) error {
+func (n *Native) StopUnused(ctx context.Context) error {
 	release, err := n.state.Lock(ctx)
 	if err != nil {
 		return explain(err)
@@ -130,15 +130,16 @@ func (n *Native) stopUnused(ctx context.Context) error {
 	return explain(n.remove(ctx, unused...))
 }
 
-func (n *Native) forgetPorts(ctx context.Context, app string) error {
+// ForgetPorts makes the ports of an application, or a copy of one, free for others.
+func (n *Native) ForgetPorts(ctx context.Context, app string) error {
 	release, err := n.state.Lock(ctx)
 	if err != nil {
-		return err
+		return explain(err)
 	}
 	defer release()
 	book, err := ports.Load(n.state)
 	if err != nil {
-		return err
+		return explain(err)
 	}
 	before := len(book)
 	for use := range ports.Preferred() {
@@ -147,7 +148,7 @@ func (n *Native) forgetPorts(ctx context.Context, app string) error {
 	if len(book) == before {
 		return nil
 	}
-	return book.Save(n.state)
+	return explain(book.Save(n.state))
 }
 
 // Stop ends all services of the machine in order, and the supervisor. The data stay.

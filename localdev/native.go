@@ -35,6 +35,9 @@ func NewNative(ctx context.Context, getenv func(string) string) (*Native, error)
 	return &Native{state: d, client: supervisor.NewClient(d), getenv: getenv}, nil
 }
 
+// Name says which runtime it is.
+func (n *Native) Name() RuntimeName { return NativeRuntime }
+
 // State is the folder of the machine's state: the list of applications lives there, and room for the engine's.
 func (n *Native) State() state.Dir { return n.state }
 
@@ -43,6 +46,8 @@ type Needs struct {
 	PostgreSQL, S3, Keycloak, OpenSearch bool
 	// Redis is the application whose Redis must run; empty: none.
 	Redis string
+	// Cluster says that an application itself runs, in a cluster with an ingress controller.
+	Cluster bool
 }
 
 // Progress is what an Ensure is doing. Calls come from several goroutines, one at a time.

@@ -308,7 +308,7 @@ func wrongPassword(t *testing.T, n *Native, d *Dev, res UpResult) {
 	if keycloak.State != supervisor.Ready {
 		t.Fatalf("Keycloak is %s", keycloak.State)
 	}
-	if err := n.MendKeycloakLogin(t.Context(), keycloak.Spec); err != nil {
+	if err := MendKeycloakLogin(t.Context(), n, keycloak.Spec); err != nil {
 		t.Fatal(err)
 	}
 	if again := up(t, d); again.Changed() {

@@ -40,6 +40,7 @@ import (
 	"plattr.dev/plattr/cmd/plattr/validate"
 	"plattr.dev/plattr/cmd/plattr/version"
 	"plattr.dev/plattr/internal/cli"
+	"plattr.dev/plattr/localdev"
 )
 
 // The groups of the root's help.
@@ -97,11 +98,14 @@ func configGroup(s *cli.Session) *cobra.Command {
 }
 
 func devGroup(s *cli.Session, open local.Opener) *cobra.Command {
-	return dev.New(s, open,
+	choose := func(ctx context.Context, runtime localdev.RuntimeName) (string, error) {
+		return localdev.Choose(ctx, os.Getenv, runtime)
+	}
+	return dev.New(s, open, choose,
 		stop.New(s, func(ctx context.Context) (stop.Runtime, error) { return local.OpenMachine(ctx) }),
 		status.New(s, func(ctx context.Context) (status.Runtime, error) { return local.OpenMachine(ctx) }),
 		logs.New(s, func(ctx context.Context) (logs.Runtime, error) { return local.OpenMachine(ctx) }),
-		destroy.New(s, open, func(ctx context.Context) (destroy.Runtime, error) { return local.OpenMachine(ctx) }),
+		destroy.New(s, open, func(ctx context.Context) (destroy.Runtime, error) { return local.OpenEverything(ctx) }),
 	)
 }
 

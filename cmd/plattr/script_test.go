@@ -106,6 +106,9 @@ func machine(env *testscript.Env) error {
 	env.Setenv("PLATTR_CACHE_DIR", cache)
 	env.Setenv("PLATTR_STATE_DIR", filepath.Join(env.WorkDir, ".state"))
 	env.Setenv("PLATTR_SERVICE_USER", "nobody")
+	if program, err := exec.LookPath("plattr"); err == nil { // for scripts that take everything off PATH
+		env.Setenv("PLATTR", program)
+	}
 	env.Defer(func() {
 		native, err := localdev.NewNative(context.Background(), env.Getenv)
 		if err == nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strconv"
 
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -35,6 +36,8 @@ type Args struct {
 // Ingress says how the cluster's ingress controller is told.
 type Ingress struct {
 	Class string
+	// Port is where browsers find it; 0 is the one that a URL need not name.
+	Port int
 	// Annotations go on every Ingress of the application, as those for certificates.
 	Annotations map[string]string
 	// TLSSecret holds the certificate of the host; empty where the controller or a load balancer has it.
@@ -97,10 +100,14 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 
 // URL is the application's for browsers.
 func (a *Args) URL() string {
-	if a.Ingress.TLSSecret != "" || a.Ingress.HTTPS {
-		return "https://" + a.Host
+	host := a.Host
+	if a.Ingress.Port != 0 {
+		host += ":" + strconv.Itoa(a.Ingress.Port)
 	}
-	return "http://" + a.Host
+	if a.Ingress.TLSSecret != "" || a.Ingress.HTTPS {
+		return "https://" + host
+	}
+	return "http://" + host
 }
 
 // RestURL is the REST API's for browsers; empty where there is none.

@@ -39,7 +39,7 @@ func compileWorkload(app Application, n names.Names, p Platform) *application.Wo
 		Port: app.Spec.Health.Port, HealthPath: app.Spec.Health.Path,
 		CPU: app.Spec.Resources.CPU, Memory: app.Spec.Resources.Memory,
 		Env: environment(app), UserEnv: app.UserEnv,
-		Host: app.Host, Ingress: p.Cluster.Ingress, Egress: p.Cluster.Services,
+		Host: app.Host, Ingress: p.Cluster.Ingress, Egress: p.Cluster.Services, Inside: p.Cluster.Inside,
 	}
 	w.Replicas, w.MaxReplicas, w.TargetCPU = replicas(app.Spec.Scaling, p.Target.Environment)
 	if d := app.Spec.Database; app.Spec.DatabaseEnabled() && d.Migrations.Engine != "" && d.Migrations.Run != v1alpha1.RunStartup {

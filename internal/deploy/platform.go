@@ -60,6 +60,8 @@ type Cluster struct {
 	Ingress   application.Ingress
 	// Services are where the environment's servers are: the pods may talk to them.
 	Services []application.Peer
+	// Inside are the servers as pods reach them, host:port by that at which plattr does, where the two differ.
+	Inside map[string]string
 	// PlattrImage and RestImage are those of plattr itself and of PostgREST.
 	PlattrImage, RestImage string
 }

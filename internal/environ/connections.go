@@ -22,6 +22,8 @@ type Connections struct {
 	// SearchURL is OpenSearch's, SearchPrefix begins the application's indices.
 	SearchURL, SearchPrefix        string
 	SearchUsername, SearchPassword string
+	// DashboardsURL is OpenSearch's web pages; empty where they do not run.
+	DashboardsURL string
 }
 
 // String keeps secrets out of logs.

@@ -61,6 +61,7 @@ func Variables(c Connections, rest REST) []Variable {
 	add(PartSearch, "OPENSEARCH_INDEX_PREFIX", c.SearchPrefix, false)
 	add(PartSearch, "OPENSEARCH_USERNAME", c.SearchUsername, false)
 	add(PartSearch, "OPENSEARCH_PASSWORD", c.SearchPassword, true)
+	add(PartSearch, "OPENSEARCH_DASHBOARDS_URL", c.DashboardsURL, false)
 	return vars
 }
 

@@ -46,14 +46,7 @@ func forClusters(t testing.TB) {
 // It needs a Docker daemon, or to be root where dockerd is installed, and root to build the image.
 func Kind(t testing.TB) *KindCluster {
 	t.Helper()
-	forClusters(t)
-	Require(t, runtime.GOOS == "linux" && runtime.GOARCH == "amd64", "the image of a Kind node is built for linux/amd64 only")
-	_, err := exec.LookPath("go")
-	Require(t, err == nil, "a Kind cluster's programs are built with go, which is not on PATH")
-	kubectl := filepath.Join(filepath.Dir(Tool(t, "kubernetes")), "kubectl")
-	c := &KindCluster{Name: "plattr-test-" + random()[:8]}
-	c.Admin = Kubeconfig{Path: filepath.Join(t.TempDir(), "kubeconfig"), kubectl: kubectl}
-	c.removeAtEnd(t)
+	c := newKind(t)
 	out := kindScript(t, "cluster.sh", "up", c.Name, c.Admin.Path)
 	c.Ingress = strings.TrimSpace(out[strings.LastIndexByte(strings.TrimSpace(out), '\n')+1:])
 	raw, err := os.ReadFile(c.Admin.Path)
@@ -62,6 +55,56 @@ func Kind(t testing.TB) *KindCluster {
 	}
 	c.Admin.Content = string(raw)
 	return c
+}
+
+// newKind names a cluster that goes at the end of the test.
+func newKind(t testing.TB) *KindCluster {
+	t.Helper()
+	forClusters(t)
+	Require(t, runtime.GOOS == "linux" && runtime.GOARCH == "amd64", "the image of a Kind node is built for linux/amd64 only")
+	_, err := exec.LookPath("go")
+	Require(t, err == nil, "a Kind cluster's programs are built with go, which is not on PATH")
+	kubectl := filepath.Join(filepath.Dir(Tool(t, "kubernetes")), "kubectl")
+	c := &KindCluster{Name: "plattr-test-" + random()[:8]}
+	c.Admin = Kubeconfig{Path: filepath.Join(t.TempDir(), "kubeconfig"), kubectl: kubectl}
+	c.removeAtEnd(t)
+	return c
+}
+
+// KindParts is what makes a Kind cluster, for tests of a program that makes one.
+type KindParts struct {
+	// Name is the cluster's: one of this name, and a registry NAME-registry, go at the end of the test. Other names are the
+	// test's own to remove.
+	Name string
+	// DockerHost is where Docker's daemon is; empty: where it usually is.
+	DockerHost string
+	// Node and Registry are images.
+	Node, Registry string
+
+	cluster *KindCluster
+}
+
+// PrepareKind starts a Docker daemon where none runs and the registry at [Registry], and builds the image of the node.
+func PrepareKind(t testing.TB) *KindParts {
+	t.Helper()
+	c := newKind(t)
+	lines := strings.Split(strings.TrimRight(kindScript(t, "cluster.sh", "prepare", c.Name), "\n"), "\n")
+	if len(lines) < 3 {
+		t.Fatalf("cluster.sh prepare printed %q", lines)
+	}
+	lines = lines[len(lines)-3:]
+	return &KindParts{Name: c.Name, DockerHost: lines[0], Node: lines[1], Registry: lines[2], cluster: c}
+}
+
+// Images pushes images to [Registry], as [KindCluster.Images] does.
+func (p *KindParts) Images(t testing.TB, names ...string) {
+	t.Helper()
+	p.cluster.Images(t, names...)
+}
+
+// Kubectl returns a kubectl for a kubeconfig.
+func (p *KindParts) Kubectl(path string) Kubeconfig {
+	return Kubeconfig{Path: path, kubectl: p.cluster.Admin.kubectl}
 }
 
 // removeAtEnd starts the process that removes the cluster when its standard input ends: that is at the end of the test, or

@@ -59,7 +59,9 @@ func Examine(ctx context.Context, o Options) Examination {
 	d.localhost(ctx)
 	d.stateFolder(ctx)
 	d.cacheFolder()
-	d.programs(ctx)
+	if !d.cluster(ctx) {
+		d.programs(ctx)
+	}
 	d.ports()
 	d.services(ctx)
 	d.memory()
@@ -102,10 +104,10 @@ type doctor struct {
 	Options
 	findings []Finding
 
-	// native is nil where the state folder cannot be used; then what depends on it is left out.
-	native *localdev.Native
-	status supervisor.Status
-	apps   []state.App
+	// runtime is nil where the state folder cannot be used; then what depends on it is left out.
+	runtime localdev.Runtime
+	status  supervisor.Status
+	apps    []state.App
 }
 
 func (d *doctor) add(f Finding) {

@@ -105,13 +105,13 @@ func (d *doctor) stateFolder(ctx context.Context) {
 		d.disk("state", existing(path), "PLATTR_STATE_DIR")
 		return
 	}
-	if d.native, err = localdev.NewNative(ctx, d.Getenv); err != nil {
+	if d.runtime, err = localdev.OpenRuntime(ctx, d.Getenv, "plattr doctor"); err != nil {
 		d.fail("state", err, "")
 		return
 	}
 	d.ok("state", path)
 	d.disk("state", path, "PLATTR_STATE_DIR")
-	if d.apps, err = d.native.State().Apps(); err != nil {
+	if d.apps, err = d.runtime.State().Apps(); err != nil {
 		d.fail("state", err, "")
 	}
 }
@@ -167,6 +167,22 @@ func (d *doctor) cacheFolder() {
 	}
 }
 
+// cluster looks at that of the runtime kind, and tells whether it is this machine's runtime: then no programs are needed.
+func (d *doctor) cluster(ctx context.Context) bool {
+	pods, ok := d.runtime.(*localdev.Pods)
+	if !ok {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if detail, err := pods.Check(ctx); err != nil {
+		d.fail("cluster", err, "")
+	} else {
+		d.ok("cluster", detail)
+	}
+	return true
+}
+
 // programs are those that the application needs; without one, all.
 func (d *doctor) programs(ctx context.Context) {
 	for _, name := range d.needed() {
@@ -210,8 +226,8 @@ func (d *doctor) needed() []string {
 // problem, but good to know.
 func (d *doctor) ports() {
 	ours := map[int]bool{}
-	if d.native != nil {
-		if book, err := ports.Load(d.native.State()); err == nil {
+	if d.runtime != nil {
+		if book, err := ports.Load(d.runtime.State()); err == nil {
 			for _, p := range book {
 				ours[p] = true
 			}

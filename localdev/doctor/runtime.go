@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"plattr.dev/plattr/internal/cli"
+	"plattr.dev/plattr/localdev"
 	"plattr.dev/plattr/localdev/envfile"
 	"plattr.dev/plattr/localdev/services"
 	"plattr.dev/plattr/localdev/supervisor"
@@ -20,7 +21,7 @@ import (
 
 // services asks the supervisor. Where it was killed and services go on, a new one is started, which adopts them.
 func (d *doctor) services(ctx context.Context) {
-	if d.native == nil {
+	if d.runtime == nil {
 		return
 	}
 	var err error
@@ -59,7 +60,7 @@ const settleTime = 3 * time.Second
 func (d *doctor) settled(ctx context.Context) (supervisor.Status, error) {
 	end := time.Now().Add(settleTime)
 	for {
-		s, err := d.native.Status(ctx)
+		s, err := d.runtime.Status(ctx)
 		starting := slices.ContainsFunc(s.Services, func(one supervisor.ServiceStatus) bool { return one.State == supervisor.Starting })
 		if err != nil || !starting || time.Now().After(end) {
 			return s, err
@@ -78,7 +79,7 @@ func (d *doctor) signIn(ctx context.Context) {
 		if s.Kind != services.Keycloak || s.State != supervisor.Ready {
 			continue
 		}
-		err := d.native.CheckKeycloakLogin(ctx, s.Spec)
+		err := localdev.CheckKeycloakLogin(ctx, d.runtime, s.Spec)
 		if err == nil {
 			d.ok("sign-in", "Keycloak knows plattr's administrator")
 			return
@@ -86,17 +87,17 @@ func (d *doctor) signIn(ctx context.Context) {
 		d.add(Finding{
 			Check: "sign-in", Status: Problem, Detail: err.Error(),
 			Fix:  "plattr doctor --fix sets the secret of client " + services.KeycloakClient + " back, as user " + services.KeycloakAdmin,
-			mend: func(ctx context.Context) error { return d.native.MendKeycloakLogin(ctx, s.Spec) },
+			mend: func(ctx context.Context) error { return localdev.MendKeycloakLogin(ctx, d.runtime, s.Spec) },
 		})
 	}
 }
 
 // locks are taken over by the next run by themselves; nobody need wait for it.
 func (d *doctor) locks(ctx context.Context) {
-	if d.native == nil {
+	if d.runtime == nil {
 		return
 	}
-	stale, err := d.native.StaleLocks(ctx)
+	stale, err := localdev.StaleLocks(ctx, d.runtime)
 	if err != nil {
 		d.fail("locks", err, "")
 		return
@@ -107,16 +108,16 @@ func (d *doctor) locks(ctx context.Context) {
 	}
 	d.add(Finding{
 		Check: "locks", Status: Warning, Detail: "locks of processes that are gone, on " + strings.Join(stale, ", "),
-		Fix: "nothing need be done: the next run takes them over", mend: d.native.FreeStaleLocks,
+		Fix: "nothing need be done: the next run takes them over", mend: func(ctx context.Context) error { return localdev.FreeStaleLocks(ctx, d.runtime) },
 	})
 }
 
 // copies of test runs that were killed or kept.
 func (d *doctor) copies() {
-	if d.native == nil {
+	if d.runtime == nil {
 		return
 	}
-	left, err := d.native.LeftCopies()
+	left, err := localdev.LeftCopies(d.runtime)
 	if err != nil {
 		d.fail("copies", err, "")
 		return

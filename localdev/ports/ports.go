@@ -31,6 +31,11 @@ const (
 	OpenSearch     Use = "opensearch"
 	// OpenSearchNodes is where nodes would reach each other; there is only one.
 	OpenSearchNodes Use = "opensearch-nodes"
+	// Those that only a cluster has.
+	Dashboards    Use = "dashboards"
+	Ingress       Use = "ingress"
+	Registry      Use = "registry"
+	KubernetesAPI Use = "kubernetes"
 )
 
 // Range is the ports that a use likes best, both ends included.
@@ -50,6 +55,11 @@ func Preferred() map[Use]Range {
 		OpenSearch:     {9200, 9200},
 
 		OpenSearchNodes: {9300, 9300},
+
+		Dashboards:    {5601, 5601},
+		Ingress:       {8088, 8088},
+		Registry:      {5050, 5050},
+		KubernetesAPI: {6443, 6443},
 	}
 }
 

@@ -3,6 +3,7 @@
 package s3server
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -179,8 +180,8 @@ func gatewayConfig(c Config) *embedgw.Config {
 	}
 	if c.WebAddress != "" {
 		g.WebuiPorts = []string{c.WebAddress}
-		g.WebuiGateways = []string{"http://" + c.Address}
-		g.WebuiIAMGateways = []string{"http://" + c.IAMAddress}
+		g.WebuiGateways = []string{cmp.Or(c.PublicURL, "http://"+c.Address)}
+		g.WebuiIAMGateways = []string{cmp.Or(c.PublicIAMURL, "http://"+c.IAMAddress)}
 	}
 	return g
 }
@@ -190,7 +191,7 @@ func consoleOrigin(c Config) string {
 	if c.WebAddress == "" {
 		return ""
 	}
-	return "http://" + c.WebAddress
+	return cmp.Or(c.PublicWebURL, "http://"+c.WebAddress)
 }
 
 func waitForSocket(ctx context.Context, path string) error {

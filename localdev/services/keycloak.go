@@ -24,8 +24,8 @@ const (
 	KeycloakClient = "plattr"
 )
 
-// keycloakDatabase is Keycloak's database in the local PostgreSQL, and its role.
-const keycloakDatabase = "plattr_keycloak"
+// KeycloakDatabase is Keycloak's database in the local PostgreSQL, and its role.
+const KeycloakDatabase = "plattr_keycloak"
 
 // SettingDatabasePort is the setting of Keycloak that says where the local PostgreSQL listens.
 const SettingDatabasePort = "database-port"
@@ -57,7 +57,7 @@ func prepareKeycloak(ctx context.Context, p Place, s Spec) (Command, error) {
 		Java: javaserver.Java{Program: s.Java.Program, Archive: s.Java.Archive, HeapMB: 320},
 		Home: filepath.Dir(filepath.Dir(s.Program)), Dir: p.Dir,
 		Host: ports.Host, Port: s.Ports[ports.Keycloak], Hostname: KeycloakURL(s),
-		Database: pg.Address(ports.PostgreSQL) + "/" + keycloakDatabase, DatabaseUser: keycloakDatabase,
+		Database: pg.Address(ports.PostgreSQL) + "/" + KeycloakDatabase, DatabaseUser: KeycloakDatabase,
 		DatabasePassword: secrets.KeycloakDatabase,
 		Admin:            KeycloakAdmin, AdminPassword: secrets.KeycloakAdmin,
 		AdminClient: KeycloakClient, AdminSecret: secrets.KeycloakClient,
@@ -74,10 +74,16 @@ func javaCommand(p Place, how javaserver.Process) Command {
 
 // makeKeycloakDatabase makes role and database if they are missing, once PostgreSQL answers.
 func makeKeycloakDatabase(ctx context.Context, pg Spec, secrets state.Secrets) error {
+	return MakeDatabase(ctx, AdminURL(pg, secrets.DatabaseAdmin), KeycloakDatabase, secrets.KeycloakDatabase)
+}
+
+// MakeDatabase makes a role with a password, which has only letters and digits, and its database of the same name, once the
+// server of an administrator's URL answers. It waits some ninety seconds for that.
+func MakeDatabase(ctx context.Context, adminURL, name, password string) error {
 	ctx, cancel := context.WithTimeout(ctx, databaseWait)
 	defer cancel()
 	for {
-		err := tryKeycloakDatabase(ctx, pg, secrets)
+		err := tryDatabase(ctx, adminURL, name, password)
 		if err == nil || !comesLater(err) {
 			return err
 		}
@@ -96,16 +102,16 @@ func comesLater(err error) bool {
 	return !errors.As(err, &refused) || strings.HasPrefix(refused.Code, "57P") || strings.HasPrefix(refused.Code, "28")
 }
 
-func tryKeycloakDatabase(ctx context.Context, pg Spec, secrets state.Secrets) error {
-	conn, err := connect(ctx, AdminURL(pg, secrets.DatabaseAdmin))
+func tryDatabase(ctx context.Context, adminURL, database, password string) error {
+	conn, err := connect(ctx, adminURL)
 	if err != nil {
 		return err
 	}
 	defer conn.Close(ctx) //nolint:errcheck // the server sees the end either way
-	name := pgx.Identifier{keycloakDatabase}.Sanitize()
-	var role, database bool
+	name := pgx.Identifier{database}.Sanitize()
+	var role, there bool
 	err = conn.QueryRow(ctx, "select exists(select from pg_roles where rolname = $1), exists(select from pg_database where datname = $1)",
-		keycloakDatabase).Scan(&role, &database)
+		database).Scan(&role, &there)
 	if err != nil {
 		return fmt.Errorf("look for it: %w", err)
 	}
@@ -113,17 +119,17 @@ func tryKeycloakDatabase(ctx context.Context, pg Spec, secrets state.Secrets) er
 	if !role {
 		verb = "create"
 	}
-	// The password has only letters and digits; DDL takes no parameters.
-	statements := []string{verb + " role " + name + " login password '" + secrets.KeycloakDatabase + "'"}
+	// DDL takes no parameters.
+	statements := []string{verb + " role " + name + " login password '" + strings.ReplaceAll(password, "'", "''") + "'"}
 	if !role {
 		statements = append(statements, "grant "+name+" to current_user with inherit true, set true")
 	}
-	if !database {
+	if !there {
 		statements = append(statements, "create database "+name+" owner "+name, "revoke all on database "+name+" from public")
 	}
 	for _, sql := range statements {
 		if _, err := conn.Exec(ctx, sql); err != nil {
-			return fmt.Errorf("role and database %s: %w", keycloakDatabase, err)
+			return fmt.Errorf("role and database %s: %w", database, err)
 		}
 	}
 	return nil

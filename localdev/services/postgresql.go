@@ -34,9 +34,12 @@ const initTimeout = 3 * time.Minute
 // not corrupt the data, and so does synchronous_commit, because a server that is killed must not forget what the engine
 // has noted as done. Memory is for a laptop on which much else runs.
 func settings() []string {
+	return append([]string{"listen_addresses=" + ports.Host, "unix_socket_permissions=0700"}, PostgreSQLSettings()...)
+}
+
+// PostgreSQLSettings are those of a server wherever it listens.
+func PostgreSQLSettings() []string {
 	return []string{
-		"listen_addresses=" + ports.Host,
-		"unix_socket_permissions=0700",
 		"max_connections=200",
 		"shared_buffers=32MB",
 		"work_mem=4MB",
@@ -248,6 +251,20 @@ func settlePostgreSQL(ctx context.Context, p Place, s Spec) error {
 		return err
 	}
 	defer conn.Close(ctx) //nolint:errcheck // the server sees the end either way
+	return settleAdmin(ctx, conn, secrets.DatabaseAdmin)
+}
+
+// SettleAdmin makes the administrator on the server of a superuser's URL, with a password that has only letters and digits.
+func SettleAdmin(ctx context.Context, superURL, password string) error {
+	conn, err := connect(ctx, superURL)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx) //nolint:errcheck // the server sees the end either way
+	return settleAdmin(ctx, conn, password)
+}
+
+func settleAdmin(ctx context.Context, conn *pgx.Conn, password string) error {
 	role := pgx.Identifier{AdminRole}.Sanitize()
 	var exists bool
 	if err := conn.QueryRow(ctx, "select exists(select from pg_roles where rolname = $1)", AdminRole).Scan(&exists); err != nil {
@@ -258,8 +275,8 @@ func settlePostgreSQL(ctx context.Context, p Place, s Spec) error {
 		verb = "create"
 	}
 	// The password has only letters and digits; DDL takes no parameters.
-	_, err = conn.Exec(ctx, verb+" role "+role+" login createrole createdb nosuperuser noreplication nobypassrls password '"+
-		strings.ReplaceAll(secrets.DatabaseAdmin, "'", "''")+"'")
+	_, err := conn.Exec(ctx, verb+" role "+role+" login createrole createdb nosuperuser noreplication nobypassrls password '"+
+		strings.ReplaceAll(password, "'", "''")+"'")
 	if err != nil {
 		return fmt.Errorf("%s the administrator: %w", verb, err)
 	}

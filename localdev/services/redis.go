@@ -70,9 +70,8 @@ func prepareUsers(file, password string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	sum := sha256.Sum256([]byte(password))
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "user default off\nuser %s on #%s ~* &* +@all\n", RedisAdmin, hex.EncodeToString(sum[:]))
+	b.WriteString(RedisUsers(password))
 	for line := range strings.Lines(string(old)) {
 		fields := strings.Fields(line)
 		if len(fields) > 2 && fields[0] == "user" && fields[1] != "default" && fields[1] != RedisAdmin {
@@ -80,6 +79,12 @@ func prepareUsers(file, password string) error {
 		}
 	}
 	return writeIfChanged(file, b.Bytes())
+}
+
+// RedisUsers are the lines of plattr's own users: the administrator, with a SHA-256 in place of the password.
+func RedisUsers(password string) string {
+	sum := sha256.Sum256([]byte(password))
+	return fmt.Sprintf("user default off\nuser %s on #%s ~* &* +@all\n", RedisAdmin, hex.EncodeToString(sum[:]))
 }
 
 // readyRedis logs in. A server that still loads its data says so.

@@ -10,6 +10,8 @@ import (
 // Secrets are this machine's administrator passwords. They are random, made once, and never shown.
 type Secrets struct {
 	DatabaseAdmin string `json:"databaseAdmin"` // password of the role that makes the apps' databases and roles
+	// DatabaseSuper is the superuser's password where the server is in a cluster; elsewhere only its socket lets him in.
+	DatabaseSuper string `json:"databaseSuper"`
 	S3AccessKey   string `json:"s3AccessKey"`
 	S3SecretKey   string `json:"s3SecretKey"`
 
@@ -57,7 +59,7 @@ func (d Dir) Secrets(ctx context.Context) (Secrets, error) {
 
 func (s *Secrets) fields() []*string {
 	return []*string{
-		&s.DatabaseAdmin, &s.S3AccessKey, &s.S3SecretKey,
+		&s.DatabaseAdmin, &s.DatabaseSuper, &s.S3AccessKey, &s.S3SecretKey,
 		&s.KeycloakDatabase, &s.KeycloakAdmin, &s.KeycloakClient, &s.RedisAdmin,
 	}
 }

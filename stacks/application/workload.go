@@ -54,6 +54,9 @@ type Workload struct {
 	Host       string
 	Ingress    Ingress
 	Egress     []Peer
+	// Inside are the servers as pods reach them, host:port by that at which plattr does; those that are not in it are the same
+	// for both.
+	Inside map[string]string
 }
 
 // Release is one version of an application that was, or is, deployed.
@@ -198,7 +201,8 @@ func (c Config) rest(env *settings.Settings) *workload.Rest {
 	}
 	if c.Auth != nil {
 		// What Keycloak publishes for every realm.
-		r.KeysURL = cmp.Or(c.Auth.InternalURL, c.Auth.ServerURL) + "/realms/" + c.Auth.Realm + "/protocol/openid-connect/certs"
+		r.KeysURL = environ.Inside(cmp.Or(c.Auth.InternalURL, c.Auth.ServerURL), c.Workload.Inside) +
+			"/realms/" + c.Auth.Realm + "/protocol/openid-connect/certs"
 		r.Audience = c.Auth.ClientID
 	}
 	return r
@@ -234,14 +238,14 @@ func (p part) takes(v environ.Variable, secret bool) bool {
 }
 
 // of are the part's variables of a kind, of what the parts of the program gave out.
-func (p part) of(given pulumi.MapOutput, rest environ.REST, secret bool) pulumi.StringMapOutput {
+func (p part) of(given pulumi.MapOutput, rest environ.REST, inside map[string]string, secret bool) pulumi.StringMapOutput {
 	return given.ApplyT(func(values map[string]any) (map[string]string, error) {
 		connections, err := ConnectionsOf(values)
 		if err != nil {
 			return nil, err
 		}
 		out := map[string]string{}
-		for _, v := range environ.Variables(connections, rest) {
+		for _, v := range environ.Variables(connections.Inside(inside), rest) {
 			if p.takes(v, secret) {
 				out[v.Name] = v.Value
 			}
@@ -267,16 +271,16 @@ func (c Config) settings(outputs pulumi.Map) []settings.Part {
 	for _, p := range c.objects() {
 		made := settings.Part{Name: p.object}
 		if p.secret {
-			made.Secret = p.of(given, rest, true)
+			made.Secret = p.of(given, rest, w.Inside, true)
 		}
 		if p.plain {
-			made.Plain = pulumi.Unsecret(p.of(given, rest, false)).(pulumi.StringMapOutput) //nolint:forcetypeassert // keeps the type
+			made.Plain = pulumi.Unsecret(p.of(given, rest, w.Inside, false)).(pulumi.StringMapOutput) //nolint:forcetypeassert // keeps the type
 		}
 		parts = append(parts, made)
 	}
 	if url, ok := outputs[OutputRestURL]; ok && c.Database.REST != nil {
 		parts = append(parts, settings.Part{
-			Name: partRest, Secret: pulumi.StringMap{workload.RestURLKey: url.(pulumi.StringInput)}, Apart: true, //nolint:forcetypeassert // a text
+			Name: partRest, Secret: pulumi.StringMap{workload.RestURLKey: w.inside(url)}, Apart: true,
 		})
 	}
 	parts = append(parts, settings.Part{Name: partConfig, Plain: pulumi.ToStringMap(w.Env)})
@@ -284,4 +288,11 @@ func (c Config) settings(outputs pulumi.Map) []settings.Part {
 		parts = append(parts, settings.Part{Name: partUser, Secret: pulumi.ToStringMap(w.UserEnv)})
 	}
 	return slices.DeleteFunc(parts, func(p settings.Part) bool { return p.Secret == nil && p.Plain == nil })
+}
+
+// inside is a URL as pods use it.
+func (w *Workload) inside(url pulumi.Input) pulumi.StringOutput {
+	return url.(pulumi.StringInput).ToStringOutput().ApplyT(func(u string) string { //nolint:forcetypeassert // a text
+		return environ.Inside(u, w.Inside)
+	}).(pulumi.StringOutput) //nolint:forcetypeassert // of a function that returns such
 }

@@ -18,35 +18,54 @@ import (
 	"plattr.dev/plattr/localdev"
 )
 
+// Chooser makes a runtime that of this machine. note says what data stay in the one before; empty: none.
+type Chooser func(ctx context.Context, runtime localdev.RuntimeName) (note string, err error)
+
 type options struct {
 	*cli.Session
-	open   local.Opener
-	follow bool
+	open       local.Opener
+	choose     Chooser
+	follow     bool
+	runtime    string
+	newCluster bool
 }
 
 // New returns the `dev` command, which runs alone too.
-func New(s *cli.Session, open local.Opener, children ...*cobra.Command) *cobra.Command {
-	o := &options{Session: s, open: open}
+func New(s *cli.Session, open local.Opener, choose Chooser, children ...*cobra.Command) *cobra.Command {
+	o := &options{Session: s, open: open, choose: choose}
 	cmd := &cobra.Command{
 		Use:   "dev",
 		Short: "Bring the application up on this machine",
 		Long: "Bring the application up on this machine.\n\n" +
 			"It starts the services that plattr.yaml enables, makes the database, roles and buckets, repairs what was changed\n" +
 			"outside, writes .plattr/NAME.env for your own server, prints the addresses and returns; the services go on.\n" +
-			"A second run changes nothing, and takes up what a killed one left.",
-		Example: "  plattr dev\n  plattr dev --follow\n  plattr dev -o json",
+			"A second run changes nothing, and takes up what a killed one left.\n\n" +
+			"The services are processes of this machine (runtime native), or pods in a Kind cluster of plattr's own (runtime\n" +
+			"kind, which needs Docker), to which an application can be deployed too. The choice is kept for all applications\n" +
+			"of this machine; each runtime has its own data.",
+		Example: "  plattr dev\n  plattr dev --follow\n  plattr dev -o json\n  plattr dev --runtime kind",
 		Args:    cli.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
 	cmd.Flags().BoolVarP(&o.follow, "follow", "f", false, "stay and show the logs of the services; Ctrl-C leaves them running")
+	cmd.Flags().StringVar(&o.runtime, "runtime", "", "native or kind, from now on")
+	cmd.Flags().BoolVar(&o.newCluster, "new-cluster", false, "make the cluster of the runtime kind anew; the data stay")
 	cmd.AddCommand(children...)
 	return cmd
 }
 
 func (o *options) run(ctx context.Context) error {
+	if err := o.chooseRuntime(ctx); err != nil {
+		return err
+	}
 	app, err := o.open(ctx, "plattr dev")
 	if err != nil {
 		return err
+	}
+	if o.newCluster {
+		if err := o.makeCluster(ctx, app); err != nil {
+			return err
+		}
 	}
 	// Early: where this cannot be written, the environment file cannot either.
 	if err := config.WriteSchema(app.Dir); err != nil {
@@ -64,7 +83,36 @@ func (o *options) run(ctx context.Context) error {
 		return nil
 	}
 	o.Infof("Logs of the services (Ctrl-C leaves them running):")
-	return app.Native().Logs(ctx, "", lastLogs, true, o.Out)
+	return app.Runtime().Logs(ctx, "", lastLogs, true, o.Out)
+}
+
+// chooseRuntime keeps the runtime that was asked for. plattr.yaml is read first: a mistake in it must not stop services.
+func (o *options) chooseRuntime(ctx context.Context) error {
+	name := localdev.RuntimeName(o.runtime)
+	switch name {
+	case "":
+		return nil
+	case localdev.NativeRuntime, localdev.KindRuntime:
+	default:
+		return cli.Usagef("--runtime: %q is neither native nor kind", o.runtime)
+	}
+	if _, _, err := local.Load(o.Session); err != nil {
+		return err
+	}
+	note, err := o.choose(ctx, name)
+	if err == nil && note != "" {
+		o.Infof("%s", note)
+	}
+	return err
+}
+
+// makeCluster makes the cluster anew.
+func (o *options) makeCluster(ctx context.Context, app *local.App) error {
+	pods, ok := app.Runtime().(*localdev.Pods)
+	if !ok {
+		return cli.Usagef("--new-cluster: the runtime %s has no cluster: add --runtime kind", app.Runtime().Name())
+	}
+	return app.WithServices(o.Session, func(w *local.Watch) error { return pods.NewCluster(ctx, w.Reports().Services) })
 }
 
 // lastLogs is how many lines of each log --follow begins with.
@@ -180,6 +228,9 @@ func newReport(app *local.App, res localdev.UpResult) report {
 	if url := res.Connections.SearchURL; url != "" {
 		r.URLs["search"] = url
 	}
+	if url := res.Connections.DashboardsURL; url != "" {
+		r.URLs["dashboards"] = url
+	}
 	return r
 }
 
@@ -194,6 +245,7 @@ func (r report) write(w io.Writer, app *local.App) {
 		{"Sign-in", r.URLs["issuer"]},
 		{"REDIS_URL", r.URLs["redis"]},
 		{"OpenSearch", r.URLs["search"]},
+		{"Dashboards", r.URLs["dashboards"]},
 		{"Demo user", r.demoText()},
 	} {
 		if line.url != "" {

@@ -13,6 +13,7 @@ import (
 	"plattr.dev/plattr/internal/cli"
 	"plattr.dev/plattr/internal/migrate"
 	"plattr.dev/plattr/internal/pod"
+	"plattr.dev/plattr/localdev/services"
 )
 
 // New returns the `pod` command with those below it. What it is given comes from components/workload and
@@ -20,7 +21,7 @@ import (
 func New(s *cli.Session, getenv func(string) string) *cobra.Command {
 	group := cli.Group("pod", "What plattr does in an application's pods", "  plattr pod install /plattr")
 	group.Hidden = true
-	group.AddCommand(installCommand(), keysCommand(s, getenv), migrateCommand(s, getenv))
+	group.AddCommand(installCommand(), keysCommand(s, getenv), migrateCommand(s, getenv), databaseCommand(getenv))
 	return group
 }
 
@@ -97,5 +98,24 @@ func migrateCommand(s *cli.Session, getenv func(string) string) *cobra.Command {
 	cmd.Flags().StringVar(&engine, "engine", "", "the migration engine")
 	cmd.Flags().StringVar(&o.Path, "path", "", "the folder of the migrations")
 	cmd.Flags().StringVar(&o.MigrationsSchema, "migrations-schema", "", "the schema of the record of what ran")
+	return cmd
+}
+
+func databaseCommand(getenv func(string) string) *cobra.Command {
+	var name string
+	cmd := &cobra.Command{
+		Hidden: true, Use: "database", Short: "Make a role and its database where they are missing",
+		Long:    "Make a role and its database where they are missing, on the server of PLATTR_ADMIN_URL, with PLATTR_ROLE_PASSWORD.",
+		Example: "  plattr pod database --name plattr_keycloak",
+		Args:    cli.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			url, password := getenv("PLATTR_ADMIN_URL"), getenv("PLATTR_ROLE_PASSWORD")
+			if url == "" || password == "" || name == "" {
+				return cli.Usagef("PLATTR_ADMIN_URL, PLATTR_ROLE_PASSWORD and --name are needed")
+			}
+			return services.MakeDatabase(cmd.Context(), url, name, password)
+		},
+	}
+	cmd.Flags().StringVar(&name, "name", "", "of the role and of the database")
 	return cmd
 }

@@ -1,12 +1,22 @@
 #!/bin/sh
-# cluster.sh up NAME KUBECONFIG | down NAME: a Kind cluster with what images need.
+# cluster.sh up NAME KUBECONFIG | prepare NAME | down NAME: a Kind cluster with what images need.
 #
 # up starts a Docker daemon if none answers, a registry on localhost:5050, which means the same inside the cluster, and a
 # cluster NAME of one node, and writes KUBECONFIG. Port 80 of the node is a free port of the machine, printed at the end.
+# prepare does all of that but the cluster, for tests of a program that makes one of this name itself, with a registry
+# NAME-registry: it prints DOCKER_HOST and the names of the images of a node and of a registry, a line each.
 # down removes that cluster, and with the last one the registry and a daemon that up started. Other clusters are left alone.
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 registry=plattr-registry prefix=plattr-test # of all clusters that are ours
+
+prepare() {
+  "$here/dockerd.sh" start
+  use_docker
+  image=$("$here/node-image.sh")
+  start_registry
+  printf '%s\n' "${DOCKER_HOST:-}" "$image" "$tag"
+}
 
 up() {
   "$here/dockerd.sh" start
@@ -31,29 +41,30 @@ kubectl() { KUBECACHEDIR=$cache/kubectl "$(dirname "$(tool kubernetes)")/kubectl
 # start_registry starts the registry; what was pushed to it stays in the cache.
 start_registry() {
   crane=$(tool crane)
-  tag=plattr-test/registry:$(basename "$(dirname "$(dirname "$crane")")")
-  docker image inspect "$tag" >/dev/null 2>&1 ||
-    tar -C "$(dirname "$crane")" -c crane | docker import - "$tag" >/dev/null
+  tag=plattr-test/registry:1-$(basename "$(dirname "$(dirname "$crane")")")
+  docker image inspect "$tag" >/dev/null 2>&1 || # it is run as the official image is
+    tar -C "$(dirname "$crane")" -c crane | docker import -c 'ENTRYPOINT ["/crane"]' \
+      -c 'CMD ["registry", "serve", "--address", ":5000", "--disk", "/var/lib/registry"]' - "$tag" >/dev/null
   [ -z "$(docker ps -q -f "name=^$registry\$")" ] || return 0
   docker rm -f "$registry" >/dev/null 2>&1 || true
   mkdir -p "$cache/registry"
-  docker run -d --name "$registry" -p 127.0.0.1:5050:5000 -v "$cache/registry:/data" "$tag" \
-    /crane registry serve --address :5000 --disk /data >/dev/null
+  docker run -d --name "$registry" -p 127.0.0.1:5050:5000 -v "$cache/registry:/var/lib/registry" "$tag" >/dev/null
 }
 
 down() {
   use_docker
   docker version >/dev/null 2>&1 || return 0 # then there is no cluster, either
   "$(tool kind)" delete cluster --quiet --name "$name" --kubeconfig /dev/null
+  docker rm -fv "$name-registry" >/dev/null 2>&1 || true # of a program that was tested
   "$(tool kind)" get clusters --quiet | grep -q "^$prefix" && return
   docker rm -fv "$registry" >/dev/null 2>&1 || true
   "$here/dockerd.sh" stop
 }
 
-[ $# -ge 2 ] || die "usage: cluster.sh up NAME KUBECONFIG | down NAME"
+[ $# -ge 2 ] || die "usage: cluster.sh up NAME KUBECONFIG | prepare NAME | down NAME"
 name=$2 kubeconfig=${3:-}
 case $name in "$prefix"*) ;; *) die "a cluster's name begins with $prefix" ;; esac
 case $1 in
-up | down) locked cluster "$1" ;;
-*) die "usage: cluster.sh up NAME KUBECONFIG | down NAME" ;;
+up | prepare | down) locked cluster "$1" ;;
+*) die "usage: cluster.sh up NAME KUBECONFIG | prepare NAME | down NAME" ;;
 esac

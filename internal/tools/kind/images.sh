@@ -52,6 +52,20 @@ java() {
   echo "$archive"
 }
 
+# jdk prints the path of a layer with a whole Java, if this machine has one: OpenSearch builds analyzers for all languages, of
+# which the small Java has no words.
+jdk() {
+  local home archive
+  for home in "${JAVA_HOME:-}" "$(dirname "$(dirname "$(readlink -f "$(command -v java)")")")" /usr/lib/jvm/*; do
+    [[ $("$home/bin/java" -version 2>&1) =~ \"(2[1-9]|[3-9][0-9])[.\"] ]] || continue
+    archive=$cache/jdk-$(sha256sum <"$home/release" | cut -c1-16).tar.gz
+    [ -e "$archive" ] || { tar -C "$home" --transform 's,^\.,opt/java,' --exclude=./{src.zip,legal,man,include,demo,jmods} --owner=0 --group=0 -c . | gzip -1 >"$archive.tmp" && mv "$archive.tmp" "$archive"; }
+    echo "$archive"
+    return
+  done
+  java
+}
+
 fetch() { (cd "$top" && go run ./internal/tools/fetch "$1"); }
 
 # own FOLDER USER: a folder of the image that a user of it may write to.
@@ -117,7 +131,7 @@ opensearch() {
   mv "$root"/usr/share/opensearch/agent/*.jar "$root/usr/share/opensearch/lib/"
   own usr/share/opensearch/data 1000
   own usr/share/opensearch 1000
-  image "$1" "$(base)" "$(java)" -- --user 1000 --env OPENSEARCH_JAVA_HOME=/opt/java \
+  image "$1" "$(base)" "$(jdk)" -- --user 1000 --env OPENSEARCH_JAVA_HOME=/opt/java \
     --env PATH=/opt/java/bin:/usr/local/bin:/usr/bin:/bin \
     --workdir /usr/share/opensearch --entrypoint opensearch-docker-entrypoint.sh --exposed-ports 9200
 }
@@ -166,7 +180,7 @@ push() {
     chmod 755 "$root"
     "$3" "$name"
     mkdir -p "$cache/images"
-    rm -rf "$cache/images/${name/:/-}"-*
+    find "$cache/images" -maxdepth 1 -name "${name/:/-}-*" -mtime +3 -exec rm -rf {} + # another work tree may need newer ones
     quietly "$crane" pull --format oci "$registry/$name" "$kept"
     rm -rf "$root" "$root.tar.gz"
   else

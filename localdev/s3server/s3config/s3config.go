@@ -17,6 +17,10 @@ type Config struct {
 	IAMAddress string `json:"iamAddress"`
 	// WebAddress is host:port of the web console; empty: none.
 	WebAddress string `json:"webAddress,omitempty"`
+	// PublicURL, PublicIAMURL and PublicWebURL are the three as a browser finds them, where that is not at their addresses.
+	PublicURL    string `json:"publicUrl,omitempty"`
+	PublicIAMURL string `json:"publicIamUrl,omitempty"`
+	PublicWebURL string `json:"publicWebUrl,omitempty"`
 	// AccessKey and SecretKey are the root account's, for both APIs.
 	AccessKey string `json:"accessKey"`
 	SecretKey string `json:"secretKey"`

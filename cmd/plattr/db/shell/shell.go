@@ -72,7 +72,7 @@ func (o *options) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	run.URL, run.History = db.DatabaseURL, app.Native().State().Join("sql-history")
+	run.URL, run.History = db.DatabaseURL, app.Runtime().State().Join("sql-history")
 	return sqlshell.Run(ctx, run)
 }
 

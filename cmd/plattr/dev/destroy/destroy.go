@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -43,8 +44,9 @@ func New(s *cli.Session, open local.Opener, machine func(context.Context) (Runti
 		Use:   "destroy",
 		Short: "Delete the application's database, buckets and data on this machine",
 		Long: "Delete the application's database, buckets and data on this machine.\n\n" +
-			"With --all it deletes those of every application, and the local services with all their data. It asks first;\n" +
-			"scripts pass --yes. plattr.yaml, your code and what you set with `plattr env set` stay.",
+			"With --all it deletes those of every application, and the local services with all their data, in every runtime,\n" +
+			"with the cluster of the runtime kind. It asks first; scripts pass --yes. plattr.yaml, your code and what you set\n" +
+			"with `plattr env set` stay.",
 		Example: "  plattr dev destroy --yes\n  plattr dev destroy --all",
 		Args:    cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -105,7 +107,9 @@ func (o *options) everything(ctx context.Context) error {
 	}
 	r := report{Destroyed: []string{}, Services: true}
 	for _, a := range apps {
-		r.Destroyed = append(r.Destroyed, a.Name)
+		if !slices.Contains(r.Destroyed, a.Name) {
+			r.Destroyed = append(r.Destroyed, a.Name)
+		}
 	}
 	what := "delete the local services with all their data"
 	if len(apps) > 0 {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"plattr.dev/plattr/internal/cli"
+	"plattr.dev/plattr/localdev"
 	"plattr.dev/plattr/localdev/services"
 	"plattr.dev/plattr/localdev/state"
 	"plattr.dev/plattr/localdev/supervisor"
@@ -17,13 +18,20 @@ import (
 
 // Runtime is what this command needs of the services of the machine.
 type Runtime interface {
+	Name() localdev.RuntimeName
 	Status(ctx context.Context) (supervisor.Status, error)
 	Apps() ([]state.App, error)
+	// Kubeconfig is the file by which kubectl reaches the cluster; empty where there is none.
+	Kubeconfig() string
 }
 
 // report is what `dev status -o json` prints. Settings of the services are not
 // in it: they hold passwords.
 type report struct {
+	Runtime string `json:"runtime"`
+	// Kubeconfig is the file by which kubectl reaches the cluster of the runtime kind.
+	Kubeconfig string `json:"kubeconfig,omitempty"`
+
 	Running  bool      `json:"running"`
 	Services []service `json:"services"`
 	Apps     []app     `json:"apps"`
@@ -39,7 +47,7 @@ type service struct {
 	Since    time.Time `json:"since"`
 	Restarts int       `json:"restarts"`
 	Memory   int64     `json:"memoryBytes,omitempty"`
-	LogFile  string    `json:"logFile"`
+	LogFile  string    `json:"logFile,omitempty"` // of a process
 	Error    string    `json:"error,omitempty"`
 	// Note is what one must know of the service.
 	Note string `json:"note,omitempty"`
@@ -77,7 +85,7 @@ func New(s *cli.Session, open func(context.Context) (Runtime, error)) *cobra.Com
 }
 
 func read(ctx context.Context, runtime Runtime) (report, error) {
-	r := report{Services: []service{}, Apps: []app{}}
+	r := report{Runtime: string(runtime.Name()), Kubeconfig: runtime.Kubeconfig(), Services: []service{}, Apps: []app{}}
 	status, err := runtime.Status(ctx)
 	if err != nil {
 		return r, err
@@ -128,6 +136,9 @@ func (r report) write(w io.Writer, now time.Time) {
 	}
 	cli.Table(w, rows)
 	r.writeApps(w)
+	if r.Kubeconfig != "" {
+		fmt.Fprintf(w, "\nruntime %s: export KUBECONFIG=%s   for kubectl\n", r.Runtime, r.Kubeconfig)
+	}
 }
 
 func (r report) writeApps(w io.Writer) {

@@ -1,0 +1,55 @@
+package localdev
+
+import (
+	"context"
+	"strconv"
+
+	"plattr.dev/plattr/internal/deploy"
+)
+
+// Deployer works on the application's stack of this machine, the same that Up works on.
+func (d *Dev) Deployer() *deploy.Deployer { return d.deployer }
+
+// Cluster brings up what the application needs to run in this machine's cluster, and returns it as it runs there, without a
+// release, and where it goes. A runtime without a cluster returns ErrNoCluster. The caller makes a release with Deployer; Up
+// leaves that as it is from then on.
+func (d *Dev) Cluster(ctx context.Context, r Reports) (deploy.Application, deploy.Platform, error) {
+	app := d.options.Application
+	if d.runtime.Name() != KindRuntime {
+		return app, deploy.Platform{}, ErrNoCluster
+	}
+	if err := d.claim(ctx); err != nil {
+		return app, deploy.Platform{}, explain(err)
+	}
+	present, err := d.deployer.Present(ctx, app, deploy.Platform{Target: d.target})
+	if err != nil {
+		return app, deploy.Platform{}, explain(err)
+	}
+	servers := deploy.Wanted(app).Or(present)
+	servers.Cluster = true
+	needs := d.needs(servers)
+	if err := d.runtime.State().Use(ctx, app.Name, needs.names()); err != nil {
+		return app, deploy.Platform{}, explain(err)
+	}
+	e, err := d.runtime.Ensure(ctx, needs, r.Services)
+	if err != nil {
+		return app, deploy.Platform{}, err
+	}
+	if err := d.settleScratch(ctx, e); err != nil {
+		return app, deploy.Platform{}, err
+	}
+	p, err := d.platform(e)
+	return d.application(e), p, err
+}
+
+// application is the application where it runs: on the laptop alone, or in the cluster with the laptop beside it.
+func (d *Dev) application(e Endpoints) deploy.Application {
+	app := d.options.Application
+	if e.Cluster == nil {
+		return app
+	}
+	app.AlsoAt = append(app.AlsoAt, app.URL)
+	app.Host = app.Name + ".localhost"
+	app.URL = "http://" + app.Host + ":" + strconv.Itoa(e.Cluster.IngressPort)
+	return app
+}

@@ -1,0 +1,633 @@
+package localdev
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	osexec "os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"plattr.dev/plattr/internal/config"
+	"plattr.dev/plattr/internal/deploy"
+	"plattr.dev/plattr/internal/engine"
+	"plattr.dev/plattr/internal/providers/plattr/redisclient"
+	"plattr.dev/plattr/internal/testutil"
+	"plattr.dev/plattr/localdev/kind"
+	"plattr.dev/plattr/localdev/ports"
+	"plattr.dev/plattr/localdev/state"
+	"plattr.dev/plattr/localdev/supervisor"
+	"plattr.dev/plattr/stacks/local"
+)
+
+// podsMachine is a machine with a Kind cluster of the test's own.
+type podsMachine struct {
+	parts   *testutil.KindParts
+	dir     string // its state folder
+	program string // plattr itself
+	getenv  func(string) string
+	values  map[string]string
+}
+
+// newPodsMachine makes the images, and builds plattr, which runs in the cluster. Docker's address is the whole process's, so
+// the test is not parallel to others.
+func newPodsMachine(t *testing.T) *podsMachine {
+	t.Helper()
+	parts := testutil.PrepareKind(t)
+	parts.Images(t, "postgres", "redis", "postgrest", "keycloak", "opensearch", "skipper", "guestbook")
+	t.Setenv("DOCKER_HOST", parts.DockerHost)
+	m := &podsMachine{parts: parts, dir: filepath.Join(room(t), "state"), program: filepath.Join(t.TempDir(), "plattr")}
+	build := osexec.CommandContext(t.Context(), "go", "build", "-o", m.program, "plattr.dev/plattr/cmd/plattr")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build plattr: %v\n%s", err, out)
+	}
+	image := func(name string) string { // by digest: another test may push others meanwhile
+		_, sum, _ := strings.Cut(digest(t, name), "@")
+		return testutil.Registry + "/" + name + "@" + sum
+	}
+	m.values = map[string]string{
+		kind.NameVariable: parts.Name, "PLATTR_IMAGE_NODE": parts.Node, "PLATTR_IMAGE_REGISTRY": parts.Registry,
+		"PLATTR_IMAGE_POSTGRESQL": image("postgres:17"), "PLATTR_IMAGE_POSTGREST": image("postgrest:12"),
+		"PLATTR_IMAGE_KEYCLOAK": image("keycloak:26"), "PLATTR_IMAGE_REDIS": image("redis:6.2"),
+		"PLATTR_IMAGE_OPENSEARCH": image("opensearch:3"),
+		"PLATTR_IMAGE_SKIPPER":    image("skipper:0.22"),
+		"PLATTR_IMAGE_DASHBOARDS": kind.None, "PLATTR_IMAGE_METRICS_SERVER": kind.None, // the test's node has one
+	}
+	machine := env(m.dir)
+	m.getenv = func(name string) string {
+		if v, ok := m.values[name]; ok {
+			return v
+		}
+		return machine(name)
+	}
+	t.Cleanup(func() {
+		if p := m.open(t); p != nil {
+			if _, err := os.Stat(p.KubeconfigPath()); err == nil && t.Failed() {
+				m.explain(t)
+			}
+			if err := p.Destroy(context.Background()); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	if _, err := Choose(t.Context(), m.getenv, KindRuntime); err != nil {
+		t.Fatal(err)
+	}
+	m.reservePorts(t)
+	return m
+}
+
+// reservePorts keeps the cluster from taking the ports of other tests' machines.
+func (m *podsMachine) reservePorts(t *testing.T) {
+	t.Helper()
+	book := ports.Book{}
+	next := 27000 + os.Getpid()%50*100
+	for _, key := range kind.PortKeys() {
+		for ; !ports.Free(next); next++ {
+		}
+		book[key] = next
+		next++
+	}
+	if err := book.Save(m.open(t).state); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (m *podsMachine) open(t *testing.T) *Pods {
+	t.Helper()
+	p, err := NewPods(context.Background(), m.getenv, "test")
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	p.program = m.program
+	return p
+}
+
+// dev is an application on the machine.
+func (m *podsMachine) dev(t *testing.T, app deploy.Application, dir string) *Dev {
+	t.Helper()
+	d, err := OpenDev(t.Context(), DevOptions{Application: app, Dir: dir, Port: 3000, Owner: "test", Getenv: m.getenv})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.runtime.(*Pods).program = m.program
+	return d
+}
+
+func (m *podsMachine) kubectl(t *testing.T) testutil.Kubeconfig {
+	t.Helper()
+	return m.parts.Kubectl(m.open(t).KubeconfigPath())
+}
+
+func (m *podsMachine) explain(t *testing.T) {
+	t.Helper()
+	k := m.kubectl(t)
+	for _, args := range [][]string{
+		{"get", "pods", "-A", "-o", "wide"},
+		{"get", "events", "-n", "plattr-services"},
+		{"logs", "-n", "plattr-services", "-l", "app.kubernetes.io/managed-by=plattr", "--all-containers", "--prefix", "--tail=20"},
+	} {
+		out, _ := k.TryKubectl(t, args...)
+		t.Logf("kubectl %s:\n%s", strings.Join(args, " "), out)
+	}
+}
+
+func docker(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := osexec.CommandContext(context.WithoutCancel(t.Context()), "docker", args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("docker %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+func (m *podsMachine) node() string { return m.parts.Name + "-control-plane" }
+
+// guestbook is a real application with an image.
+func guestbook(t *testing.T) deploy.Application {
+	t.Helper()
+	file, err := config.Load("../testdata/apps/guestbook/plattr.yaml")
+	if err == nil {
+		file, err = file.For("local")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return deploy.Application{Name: file.Name, Spec: file.ApplicationSpec}
+}
+
+// TestPods is the life of a machine whose services are pods: one cluster, which is killed, stopped, broken and made anew, with
+// the same data from beginning to end.
+func TestPods(t *testing.T) { //nolint:paralleltest // Docker's address is the process's
+	m := newPodsMachine(t)
+	stranger := m.strangers(t)
+	m.killWhileCreating(t)
+
+	project := t.TempDir()
+	d := m.dev(t, whole("shop"), project)
+	began := time.Now()
+	first := up(t, d)
+	t.Logf("cluster and six services: %s", time.Since(began))
+	m.checkValues(t, first)
+	m.checkAgain(t, d)
+	m.checkSecrecy(t)
+	m.checkManage(t, d)
+	m.checkCopy(t, d)
+
+	m.restart(t, d)
+	m.portTaken(t, d)
+	m.broken(t, d)
+	m.deployed(t)
+
+	if _, err := d.Destroy(t.Context(), Reports{}); err != nil {
+		t.Fatal(err)
+	}
+	p := m.open(t)
+	if err := p.Destroy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if left := docker(t, "ps", "--all", "--quiet", "--filter", "name=^"+m.parts.Name); left != "" {
+		t.Errorf("containers are left: %s", docker(t, "ps", "--all", "--filter", "name=^"+m.parts.Name))
+	}
+	if _, err := os.Stat(p.state.Path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the state folder is left: %v", err)
+	}
+	if now := docker(t, "inspect", "--format", "{{.Id}} {{.State.StartedAt}}", "plattr-test-stranger-"+m.parts.Name); now != stranger {
+		t.Errorf("another cluster was touched: %s, then %s", stranger, now)
+	}
+}
+
+// strangers: a node of another Kind cluster stays as it is, and one of our name that is not ours is refused. It returns what
+// the other one is.
+func (m *podsMachine) strangers(t *testing.T) string {
+	t.Helper()
+	other := "plattr-test-stranger-" + m.parts.Name
+	docker(t, "run", "--detach", "--name", other, "--label", "io.x-k8s.kind.cluster="+other, "--label", "io.x-k8s.kind.role=control-plane", m.parts.Registry)
+	t.Cleanup(func() { docker(t, "rm", "--force", other) })
+	docker(t, "run", "--detach", "--name", m.node(), "--label", "io.x-k8s.kind.cluster="+m.parts.Name, m.parts.Registry)
+	_, err := m.open(t).Ensure(t.Context(), Needs{S3: true}, nil)
+	var foreign *kind.ForeignError
+	if !errors.As(err, &foreign) || foreign.Container != m.node() {
+		t.Errorf("a cluster of our name that is not ours: %v", err)
+	}
+	if err := m.open(t).cluster.Destroy(t.Context()); !errors.As(err, &foreign) {
+		t.Errorf("destroy of a cluster that is not ours: %v", err)
+	}
+	docker(t, "rm", "--force", m.node()) // it was left alone
+	return docker(t, "inspect", "--format", "{{.Id}} {{.State.StartedAt}}", other)
+}
+
+// killWhileCreating kills plattr while it makes the cluster: the next run begins anew.
+func (m *podsMachine) killWhileCreating(t *testing.T) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "plattr.yaml"), []byte("name: killed\nframework: docker\nstorage: {enabled: true, buckets: [{name: a}]}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := osexec.CommandContext(t.Context(), m.program, "dev")
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "PLATTR_STATE_DIR="+m.dir, "PLATTR_SERVICE_USER=nobody")
+	for k, v := range m.values {
+		cmd.Env = append(cmd.Env, k+"="+v)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	testutil.Eventually(t, time.Minute, "the node's container runs", func() error {
+		return osexec.CommandContext(t.Context(), "docker", "exec", m.node(), "true").Run()
+	})
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	half := docker(t, "inspect", "--format", "{{.Id}}", m.node())
+	if r, err := m.open(t).cluster.Record(); err != nil || r.Node != "" {
+		t.Fatalf("a cluster that was cut off counts as made: %+v, %v", r, err)
+	}
+	e, err := m.open(t).Ensure(t.Context(), Needs{S3: true}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if docker(t, "inspect", "--format", "{{.Id}}", m.node()) == half {
+		t.Error("the half-made cluster is still there")
+	}
+	if _, err := s3Client(e.S3).ListBuckets(t.Context(), &s3.ListBucketsInput{}); err != nil {
+		t.Error(err)
+	}
+	if err := m.open(t).state.Forget(t.Context(), "killed"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// checkValues uses everything in the environment file, from this machine.
+func (m *podsMachine) checkValues(t *testing.T, r UpResult) {
+	t.Helper()
+	conn := connect(t, r.Connections.DatabaseURL)
+	exec(t, conn, noteTable, `insert into note values ('kept', null)`)
+	_ = conn.Close(t.Context())
+	own := s3Client(&S3Endpoint{
+		URL: r.Connections.S3Endpoint, Region: r.Connections.S3Region, AccessKey: r.Connections.AccessKey, SecretKey: r.Connections.SecretKey,
+	})
+	_, err := own.PutObject(t.Context(), &s3.PutObjectInput{
+		Bucket: aws.String(r.Connections.Buckets["uploads"]), Key: aws.String("kept"), Body: strings.NewReader("x"),
+	})
+	if err != nil {
+		t.Errorf("put an object: %v", err)
+	}
+	token := mustSignIn(t, demo(r))
+	testutil.Eventually(t, 20*time.Second, "PostgREST serves the table to who has a token", func() error {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.RestURL+"/note?select=text", nil)
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("PostgREST answers %s", resp.Status)
+		}
+		return nil
+	})
+	u := r.Connections.RedisURL
+	admin := r.Endpoints.Redis
+	client := redisclient.New(net.JoinHostPort(admin.Host, strconv.Itoa(admin.Port)), admin.Admin, admin.Password, 5*time.Second)
+	defer client.Close()
+	if err := client.Set(t.Context(), "kept", "x", 0).Err(); err != nil || !strings.HasPrefix(u, "redis://shop:") {
+		t.Errorf("Redis at %s: %v", u, err)
+	}
+	put(t, r, "kept")
+	if !strings.HasPrefix(r.Connections.IssuerURL, "http://localhost:") || !strings.HasPrefix(r.Connections.AuthInternalURL, "http://127.0.0.1:") {
+		t.Errorf("sign-in at %s, %s: the laptop's addresses are wanted", r.Connections.IssuerURL, r.Connections.AuthInternalURL)
+	}
+}
+
+// kept are the data of checkValues.
+func (m *podsMachine) kept(t *testing.T, r UpResult, when string) {
+	t.Helper()
+	var body string
+	conn := connect(t, r.Connections.DatabaseURL)
+	if err := conn.QueryRow(t.Context(), `select text from note where text = 'kept'`).Scan(&body); err != nil || body != "kept" {
+		t.Errorf("%s the database has %q, %v", when, body, err)
+	}
+	_ = conn.Close(t.Context())
+	if _, err := s3Client(r.Endpoints.S3).HeadObject(t.Context(), &s3.HeadObjectInput{
+		Bucket: aws.String(r.Connections.Buckets["uploads"]), Key: aws.String("kept"),
+	}); err != nil {
+		t.Errorf("%s the bucket: %v", when, err)
+	}
+	e := r.Endpoints.Redis
+	client := redisclient.New(net.JoinHostPort(e.Host, strconv.Itoa(e.Port)), e.Admin, e.Password, 5*time.Second)
+	defer client.Close()
+	if v, err := client.Get(t.Context(), "kept").Result(); err != nil || v != "x" {
+		t.Errorf("%s Redis has %q, %v", when, v, err)
+	}
+	if !holds(t, r, "kept") {
+		t.Errorf("%s the index is gone", when)
+	}
+	mustSignIn(t, demo(r))
+}
+
+// checkAgain: a second run changes nothing, and is fast.
+func (m *podsMachine) checkAgain(t *testing.T, d *Dev) {
+	t.Helper()
+	up(t, d)
+	began := time.Now()
+	again := up(t, d)
+	took := time.Since(began)
+	t.Logf("second run: %s", took)
+	if again.Changed() {
+		t.Errorf("a second run changes %v, drift %v", again.Changes, again.Drift)
+	}
+	if took > 10*time.Second { // 1.5 s on a machine that does nothing else
+		t.Errorf("a second run takes %s", took)
+	}
+}
+
+// checkSecrecy: this machine's passwords are in Secrets of the cluster and in private files, nowhere else.
+func (m *podsMachine) checkSecrecy(t *testing.T) {
+	t.Helper()
+	p, k := m.open(t), m.kubectl(t)
+	secrets, err := p.state.Secrets(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects := k.Kubectl(t, "get", "pods,deployments,services,configmaps", "-A", "-o", "json")
+	logs := k.Kubectl(t, "logs", "-n", "plattr-services", "-l", "app.kubernetes.io/managed-by=plattr", "--all-containers", "--tail=-1")
+	processes := docker(t, "exec", m.node(), "sh", "-c", `cat /proc/*/cmdline 2>/dev/null | tr '\0' ' '`)
+	for _, secret := range append(machineSecrets(secrets), secrets.DatabaseSuper) {
+		for where, text := range map[string]string{"an object": objects, "a log": logs, "an argument": processes} {
+			if strings.Contains(text, secret) {
+				t.Errorf("%s has a password", where)
+			}
+		}
+	}
+	for _, file := range []string{p.KubeconfigPath(), p.state.Join(podsFile), p.state.Join("secrets.json")} {
+		if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", file, info, err)
+		}
+	}
+}
+
+// checkManage: status, logs, and what else people ask.
+func (m *podsMachine) checkManage(t *testing.T, d *Dev) {
+	t.Helper()
+	p := m.open(t)
+	s, err := p.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, one := range s.Services {
+		names = append(names, one.Name)
+		if one.State != supervisor.Ready || one.Address == "" || one.Version == "" {
+			t.Errorf("status of %s: %+v", one.Name, one)
+		}
+		t.Logf("%s %s: %.1f MB", one.Title, one.Version, float64(one.Memory)/(1<<20))
+	}
+	if want := []string{"keycloak", "opensearch", "postgresql", "postgrest-shop", "redis-shop", "s3"}; !slices.Equal(names, want) {
+		t.Errorf("services %v, want %v", names, want)
+	}
+	var b strings.Builder
+	if err := p.Logs(t.Context(), "postgresql", 5, false, &b); err != nil || strings.Count(b.String(), "\n") > 5 || b.Len() == 0 {
+		t.Errorf("the log of PostgreSQL: %v\n%s", err, b.String())
+	}
+	b.Reset()
+	if err := p.Logs(t.Context(), "", 1, false, &b); err != nil || !strings.Contains(b.String(), "s3           | ") {
+		t.Errorf("all logs: %v\n%s", err, b.String())
+	}
+	var missing *NoLogError
+	if err := p.Logs(t.Context(), "mysql", 1, false, &b); !errors.As(err, &missing) {
+		t.Errorf("Logs(mysql) = %v", err)
+	}
+	if _, err := d.ResetRedis(t.Context(), Reports{}); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := m.nativeDev(t).Cluster(t.Context(), Reports{}); !errors.Is(err, ErrNoCluster) {
+		t.Errorf("a cluster of the runtime native: %v", err)
+	}
+	client := redisclient.New(s.Services[4].Address, "plattr", mustSecrets(t, p.state).RedisAdmin, 5*time.Second)
+	defer client.Close()
+	if err := client.Set(t.Context(), "kept", "x", 0).Err(); err != nil {
+		t.Error(err)
+	}
+}
+
+func mustSecrets(t *testing.T, d state.Dir) state.Secrets {
+	t.Helper()
+	s, err := d.Secrets(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// nativeDev is an application of another machine, with the usual runtime.
+func (m *podsMachine) nativeDev(t *testing.T) *Dev {
+	t.Helper()
+	return devAt(t, filepath.Join(room(t), "state"), t.TempDir(), shop())
+}
+
+// checkCopy: tests get a copy of their own, and leave nothing.
+func (m *podsMachine) checkCopy(t *testing.T, d *Dev) {
+	t.Helper()
+	began := time.Now()
+	c, err := d.Copy(t.Context(), Reports{}, Output{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("copy: %s", time.Since(began))
+	out := m.kubectl(t).Kubectl(t, "get", "deployments", "-n", "plattr-services", "-o", "name")
+	if !strings.Contains(out, "redis-"+c.Name) || !strings.Contains(out, "postgrest-"+c.Name) {
+		t.Errorf("the copy %s has no pods of its own:\n%s", c.Name, out)
+	}
+	if err := c.Drop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	out = m.kubectl(t).Kubectl(t, "get", "deployments", "-n", "plattr-services", "-o", "name")
+	folders := docker(t, "exec", m.node(), "ls", "/plattr/redis")
+	if strings.Contains(out, c.Name) || strings.Contains(folders, c.Name) {
+		t.Errorf("of the copy %s there is left:\n%s\n%s", c.Name, out, folders)
+	}
+}
+
+// restart: what a stopped machine leaves comes back.
+func (m *podsMachine) restart(t *testing.T, d *Dev) {
+	t.Helper()
+	before := docker(t, "inspect", "--format", "{{.Id}}", m.node())
+	if err := m.open(t).Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := m.open(t).Status(t.Context()); err != nil || len(s.Services) > 0 {
+		t.Errorf("a stopped cluster: %+v, %v", s, err)
+	}
+	if err := m.open(t).Logs(t.Context(), "", 1, false, os.Stderr); !errors.Is(err, errStopped) {
+		t.Errorf("the logs of a stopped cluster: %v", err)
+	}
+	began := time.Now()
+	again := up(t, d)
+	t.Logf("started again: %s", time.Since(began))
+	if docker(t, "inspect", "--format", "{{.Id}}", m.node()) != before {
+		t.Error("a stopped cluster was made anew")
+	}
+	m.kept(t, again, "after a stop")
+}
+
+// portTaken: a port that something else has taken meanwhile is replaced, and the data stay.
+func (m *podsMachine) portTaken(t *testing.T, d *Dev) {
+	t.Helper()
+	p := m.open(t)
+	if err := p.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r, err := p.cluster.Record()
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := r.Port(ports.PostgreSQL, 0)
+	l, err := net.Listen("tcp", net.JoinHostPort(ports.Host, strconv.Itoa(port)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	again := up(t, d)
+	if again.Endpoints.PostgreSQL.Port == port {
+		t.Error("the port of another program is the database's")
+	}
+	if now := again.Endpoints.S3.URL; !strings.HasSuffix(now, ":"+strconv.Itoa(r.Port(ports.S3, 0))) {
+		t.Errorf("S3 moved too: %s", now)
+	}
+	m.kept(t, again, "after a port was taken")
+}
+
+// broken: a cluster that does not work is told of, and made anew when that is asked for.
+func (m *podsMachine) broken(t *testing.T, d *Dev) {
+	t.Helper()
+	docker(t, "exec", m.node(), "sh", "-c", "mv /etc/kubernetes/manifests/kube-apiserver.yaml /root/; pkill kube-apiserver || true")
+	p := m.open(t)
+	p.cluster.Patience = 10 * time.Second
+	testutil.Eventually(t, time.Minute, "the API server is gone", func() error {
+		if api, err := p.cluster.API(); err != nil || api.Ready(t.Context()) != nil {
+			return nil
+		}
+		return errors.New("it answers")
+	})
+	_, err := p.Ensure(t.Context(), Needs{PostgreSQL: true}, nil)
+	var broken *kind.BrokenError
+	if !errors.As(err, &broken) || !strings.Contains(broken.Hint(), "--new-cluster") {
+		t.Errorf("a broken cluster: %v", err)
+	}
+	if err := m.open(t).NewCluster(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	m.kept(t, up(t, d), "after the cluster was made anew")
+}
+
+// deployed: an application runs in the cluster, on the servers there, and is reached through the ingress.
+func (m *podsMachine) deployed(t *testing.T) {
+	t.Helper()
+	d := m.dev(t, guestbook(t), t.TempDir())
+	app, platform, err := d.Cluster(t.Context(), Reports{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	app.Release = deploy.Release{ID: "1", Image: digest(t, "guestbook:dev")}
+	began := time.Now()
+	if _, err := d.Deployer().Up(t.Context(), app, platform, deploy.Options{}); err != nil {
+		k := m.kubectl(t)
+		out, _ := k.TryKubectl(t, "get", "all,events", "-n", "plattr-local")
+		logs, _ := k.TryKubectl(t, "logs", "-n", "plattr-local", "-l", "app.kubernetes.io/name=guestbook", "--all-containers", "--prefix")
+		t.Fatalf("deploy: %v\n%s\n%s", err, out, logs)
+	}
+	t.Logf("deployed in %s", time.Since(began))
+	if app.URL != "http://guestbook.localhost:"+strconv.Itoa(m.record(t).Port(ports.Ingress, 0)) {
+		t.Errorf("it is at %s", app.URL)
+	}
+	for path, want := range map[string]string{"/": "Please sign the book", "/api/rest/entry?select=name": "["} {
+		testutil.Eventually(t, time.Minute, path+" answers", func() error {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:"+strconv.Itoa(m.record(t).Port(ports.Ingress, 0))+path, nil)
+			if err != nil {
+				return err
+			}
+			req.Host = app.Host
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil {
+				return err
+			}
+			defer resp.Body.Close()
+			body := make([]byte, 4096)
+			n, _ := resp.Body.Read(body)
+			if resp.StatusCode != http.StatusOK || !strings.Contains(string(body[:n]), want) {
+				return fmt.Errorf("%s: %s", resp.Status, body[:n])
+			}
+			return nil
+		})
+	}
+	m.takesTraefik(t)
+	if _, err := d.Destroy(t.Context(), Reports{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// takesTraefik: the API server takes the objects of Traefik, whose program is not here.
+func (m *podsMachine) takesTraefik(t *testing.T) {
+	t.Helper()
+	p := m.open(t)
+	at, err := p.look(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	at.images.Skipper = ""
+	config, err := at.record.config(at.podsSetting)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := openEngine(p.state, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := e.Preview(t.Context(), servicesStack, local.Program(config), engine.RunOptions{}) // a dry run of the API server's
+	if err != nil || res.Changes[engine.Created] < 15 {
+		t.Errorf("the objects of Traefik: %v, %v", res.Changes, err)
+	}
+}
+
+func (m *podsMachine) record(t *testing.T) kind.Record {
+	t.Helper()
+	r, err := m.open(t).cluster.Record()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// digest names an image of the registry by its digest.
+func digest(t *testing.T, image string) string {
+	t.Helper()
+	name, tag, _ := strings.Cut(image, ":")
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+testutil.Registry+"/v2/"+name+"/manifests/"+tag, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept", "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var manifest map[string]any
+	_ = json.NewDecoder(resp.Body).Decode(&manifest)
+	return testutil.Registry + "/" + name + "@" + resp.Header.Get("Docker-Content-Digest")
+}
