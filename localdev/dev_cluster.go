@@ -2,9 +2,11 @@ package localdev
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 
 	"plattr.dev/plattr/internal/deploy"
+	"plattr.dev/plattr/localdev/envfile"
 )
 
 // Deployer works on the application's stack of this machine, the same that Up works on.
@@ -52,4 +54,38 @@ func (d *Dev) application(e Endpoints) deploy.Application {
 	app.Host = app.Name + ".localhost"
 	app.URL = "http://" + app.Host + ":" + strconv.Itoa(e.Cluster.IngressPort)
 	return app
+}
+
+// Place is the application in this machine's cluster, and the cluster, as far as that is known without starting anything:
+// enough to look at what is there. A runtime without a cluster returns ErrNoCluster; a cluster that was never made ErrNotUp.
+func (d *Dev) Place(ctx context.Context) (deploy.Application, deploy.Platform, error) {
+	app, p := d.options.Application, deploy.Platform{Target: d.target}
+	pods, ok := d.runtime.(*Pods)
+	if !ok {
+		return app, p, ErrNoCluster
+	}
+	made, err := pods.wasMade()
+	if err == nil && !made {
+		err = ErrNotUp
+	}
+	if err != nil {
+		return app, p, fmt.Errorf("%s, local: %w", app.Name, err)
+	}
+	at, err := pods.look(ctx)
+	if err != nil {
+		return app, p, explain(err)
+	}
+	c := at.clusterEndpoint()
+	p.Cluster = c.Platform
+	return d.application(Endpoints{Cluster: c}), p, nil
+}
+
+// Set are the variables that `plattr env set` keeps on this machine.
+func (d *Dev) Set() (map[string]string, error) {
+	vars, err := envfile.Read(envfile.SetPath(d.options.Dir, d.options.Application.Name))
+	out := map[string]string{}
+	for _, v := range vars {
+		out[v.Name] = v.Value
+	}
+	return out, err
 }

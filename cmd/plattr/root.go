@@ -74,7 +74,8 @@ func newRoot(s *cli.Session) *cobra.Command {
 		&cobra.Group{ID: groupOther, Title: "Other commands"},
 	)
 	add(root, groupStart, initcmd.New(s), validate.New(s), configGroup(s))
-	open, there := local.NewOpener(s), remote.NewOpener(s)
+	open := local.NewOpener(s)
+	there := remote.NewOpener(s, open)
 	add(root, groupRun, devGroup(s, open), dbGroup(s, open, there), redisGroup(s, open), searchGroup(s, open), envGroup(s, there),
 		testcmd.New(s, open))
 	add(root, groupThere, deploycmd.New(s, there), statusCommand(s, there), logsCommand(s, there), undeploy.New(s, there),

@@ -66,6 +66,9 @@ func (d *Deployer) Release(ctx context.Context, app Application, p Platform, o R
 		return Released{}, err
 	}
 	next := Record{Image: app.Release.Image, User: app.Release.User, Spec: app.Spec, UserEnv: m.userEnv}
+	if app.UserEnv != nil {
+		next.UserEnv = app.UserEnv
+	}
 	return d.release(ctx, app, p, o, m, next)
 }
 
@@ -123,9 +126,9 @@ func listed(records []Record) string {
 }
 
 // SetEnv changes the variables that the application's people set, and makes a release with the same image. Where none
-// serves, they are remembered for the next one.
+// serves, they are remembered for the next one. change gets a map of its own, which it may change or replace.
 func (d *Deployer) SetEnv(
-	ctx context.Context, app Application, p Platform, set map[string]string, unset []string, o ReleaseOptions,
+	ctx context.Context, app Application, p Platform, change func(map[string]string) (map[string]string, error), o ReleaseOptions,
 ) (Released, error) {
 	m, err := d.owned(ctx, app, p)
 	if err != nil {
@@ -135,13 +138,9 @@ func (d *Deployer) SetEnv(
 	if env == nil {
 		env = map[string]string{}
 	}
-	for _, name := range unset {
-		if _, ok := env[name]; !ok {
-			return Released{}, fmt.Errorf("%s was not set in %s", name, p.Target.Environment)
-		}
-		delete(env, name)
+	if env, err = change(env); err != nil {
+		return Released{}, err
 	}
-	maps.Copy(env, set)
 	if live, ok := m.find(m.live); ok {
 		live.RollbackTo, live.UserEnv = "", env
 		return d.release(ctx, app, p, o, m, live)

@@ -72,6 +72,11 @@ func (o *options) run(ctx context.Context, args []string) error {
 		return fmt.Errorf("env set: %w", err)
 	}
 	r := report{Set: variableNames(vars), File: file, Next: "plattr dev"}
+	if o.env == names.Local {
+		if r.Release, err = o.open.ApplySet(ctx, o.Session, "plattr env set"); err != nil {
+			return err
+		}
+	}
 	return o.Print(r, func(w io.Writer) {
 		fmt.Fprintf(w, "set %s\nNext: %s\n", strings.Join(r.Set, ", "), r.Next)
 	})

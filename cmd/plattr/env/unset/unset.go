@@ -83,6 +83,11 @@ func (o *options) run(ctx context.Context, names []string) error {
 		return fmt.Errorf("env unset: %w", err)
 	}
 	r := report{Unset: names, Next: "plattr dev"}
+	if o.env == environments.Local {
+		if r.Release, err = o.open.ApplySet(ctx, o.Session, "plattr env unset"); err != nil {
+			return err
+		}
+	}
 	return o.Print(r, func(w io.Writer) {
 		fmt.Fprintf(w, "unset %s\nNext: %s\n", strings.Join(names, ", "), r.Next)
 	})

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"plattr.dev/plattr/cmd/plattr/internal/local"
 	"plattr.dev/plattr/internal/cli"
 	"plattr.dev/plattr/internal/config"
 	"plattr.dev/plattr/internal/config/names"
@@ -60,15 +61,39 @@ func (e *Environment) Platform(ctx context.Context, wanted deploy.Servers) (depl
 // who find the application locked.
 type Opener func(ctx context.Context, environment, command string) (*Environment, error)
 
-// NewOpener returns an Opener for the file that the session's flags name.
-func NewOpener(s *cli.Session) Opener {
+// NewOpener returns an Opener for the file that the session's flags name; here opens the application on this machine, whose
+// cluster is the environment local.
+func NewOpener(s *cli.Session, here local.Opener) Opener {
 	return func(ctx context.Context, environment, command string) (*Environment, error) {
-		e, err := open(ctx, s, environment, command)
-		if err != nil {
-			return nil, err
+		if environment == names.Local {
+			return openLocal(ctx, s, here, command)
 		}
-		return e, nil
+		return open(ctx, s, environment, command)
 	}
+}
+
+// openLocal opens the cluster of this machine. Its services are started when the platform is asked for.
+func openLocal(ctx context.Context, s *cli.Session, here local.Opener, command string) (*Environment, error) {
+	app, err := here(ctx, command)
+	if err != nil {
+		return nil, err
+	}
+	e := &Environment{Config: app.Config, Dir: app.Dir, Deployer: app.Deployer()}
+	if e.App, e.Bare, err = app.Place(ctx); err != nil {
+		return nil, err
+	}
+	if e.App.UserEnv, err = app.Set(); err != nil {
+		return nil, err
+	}
+	e.servers = func(ctx context.Context, _ deploy.Servers) (deploy.Platform, error) {
+		view := s.NewView()
+		defer view.Close()
+		watch := local.NewWatch(view, e.Label())
+		_, p, err := app.Cluster(ctx, watch.Reports())
+		watch.CloseQuietly(err)
+		return p, err
+	}
+	return e, nil
 }
 
 func open(ctx context.Context, s *cli.Session, environment, command string) (*Environment, error) {
