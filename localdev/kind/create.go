@@ -109,11 +109,16 @@ func (c *Cluster) config(book ports.Book) *v1alpha4.Cluster {
 type CreateError struct {
 	Name string
 	Err  error
-	Said string // what the command printed that failed
+	// Command is what failed, without its many arguments, and Said what it printed; empty where no command did.
+	Command, Said string
 }
 
 func (e *CreateError) Error() string {
-	said := append([]string{fmt.Sprintf("make the cluster %s: %v", e.Name, e.Err)}, lastLines(e.Said, 10)...)
+	cause := fmt.Sprint(e.Err)
+	if e.Command != "" {
+		cause = e.Command + " failed"
+	}
+	said := append([]string{"make the cluster " + e.Name + ": " + cause}, lastLines(e.Said, 10)...)
 	return strings.Join(said, "\n  ")
 }
 
@@ -131,7 +136,7 @@ func (c *Cluster) explain(err error) error {
 	}
 	failed := &CreateError{Name: c.Name, Err: err}
 	if run := exec.RunErrorForError(err); run != nil {
-		failed.Said = string(run.Output)
+		failed.Command, failed.Said = strings.Join(run.Command[:min(2, len(run.Command))], " "), string(run.Output)
 	}
 	return failed
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	kindexec "sigs.k8s.io/kind/pkg/exec"
+
 	"plattr.dev/plattr/localdev/ports"
 	"plattr.dev/plattr/localdev/state"
 	"plattr.dev/plattr/localdev/state/statetest"
@@ -237,5 +239,27 @@ func TestProgram(t *testing.T) {
 	}
 	if self, err := os.Executable(); err != nil || runsInLinux(self) != nil {
 		t.Errorf("this very program: %v, %v", err, runsInLinux(self))
+	}
+}
+
+// TestCreateError: what Kind ran has a hundred arguments, and what it printed is what counts.
+func TestCreateError(t *testing.T) {
+	t.Parallel()
+	c := &Cluster{Name: "plattr"}
+	inner := &kindexec.RunError{
+		Command: []string{"docker", "run", "--name", "plattr-control-plane"}, Inner: errors.New("exit status 125"),
+		Output: []byte("0123\ndocker: Error response from daemon: no space left on device\n"),
+	}
+	want := "make the cluster plattr: docker run failed\n  0123\n  docker: Error response from daemon: no space left on device"
+	err := c.explain(inner)
+	var failed *CreateError
+	if !errors.As(err, &failed) || err.Error() != want || failed.Hint() == "" {
+		t.Errorf("%v, want %s", err, want)
+	}
+	if err := c.explain(errors.New("no nodes")); err == nil || err.Error() != "make the cluster plattr: no nodes" {
+		t.Errorf("%v", err)
+	}
+	if err := c.explain(nil); err != nil {
+		t.Errorf("%v", err)
 	}
 }

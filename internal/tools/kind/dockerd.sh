@@ -38,10 +38,12 @@ note() {
   }
 }
 
-# runtime is for a root without CAP_SYS_RESOURCE, in a sandbox: runc would fail to hand it on.
+# runtime is for a root without CAP_SYS_RESOURCE, in a sandbox: runc would fail to hand it on. The daemon may outlive this work
+# tree, so it has a copy.
 runtime() {
-  [ $((0x$(sed -n 's/^CapEff:\s*//p' /proc/self/status) >> 24 & 1)) = 1 ] ||
-    echo "--add-runtime=sandbox=$here/runc-without-sys-resource --default-runtime=sandbox"
+  [ $((0x$(sed -n 's/^CapEff:\s*//p' /proc/self/status) >> 24 & 1)) = 1 ] && return
+  install "$here/runc-without-sys-resource" "$daemon/runc"
+  echo "--add-runtime=sandbox=$daemon/runc --default-runtime=sandbox"
 }
 
 stop() {
