@@ -139,6 +139,9 @@ func (o *options) apply(ctx context.Context, e *remote.Environment, p deploy.Pla
 	for _, warning := range res.Warnings {
 		o.Note(warning)
 	}
+	if !e.Answered(ctx) {
+		o.Note("the ingress of the cluster does not answer for " + e.App.Host + " yet")
+	}
 	r := newReport(e, res, time.Since(began))
 	return o.Print(r, func(w io.Writer) { fmt.Fprintln(w, r.URL) })
 }

@@ -77,8 +77,14 @@ func (o *options) run(ctx context.Context, args []string) error {
 			return err
 		}
 	}
+	if r.Release != "" {
+		r.Next = ""
+	}
 	return o.Print(r, func(w io.Writer) {
-		fmt.Fprintf(w, "set %s\nNext: %s\n", strings.Join(r.Set, ", "), r.Next)
+		fmt.Fprintf(w, "set %s\n", strings.Join(r.Set, ", "))
+		if r.Next != "" {
+			fmt.Fprintf(w, "Next: %s\n", r.Next)
+		}
 	})
 }
 

@@ -88,7 +88,13 @@ func (o *options) run(ctx context.Context, names []string) error {
 			return err
 		}
 	}
+	if r.Release != "" {
+		r.Next = ""
+	}
 	return o.Print(r, func(w io.Writer) {
-		fmt.Fprintf(w, "unset %s\nNext: %s\n", strings.Join(names, ", "), r.Next)
+		fmt.Fprintf(w, "unset %s\n", strings.Join(names, ", "))
+		if r.Next != "" {
+			fmt.Fprintf(w, "Next: %s\n", r.Next)
+		}
 	})
 }

@@ -27,9 +27,20 @@ func (a *App) Run(ctx context.Context, s *cli.Session, label string, job Job) er
 	if err != nil {
 		return err
 	}
+	return RunJob(ctx, s, label, db.Engine(), func(ctx context.Context, out localdev.Output) (string, error) {
+		return job(ctx, db, out)
+	})
+}
+
+// RunJob does work on a database in a view. What a tool of the project says, which some engines run, goes to the terminal.
+func RunJob(
+	ctx context.Context, s *cli.Session, label string, engine migrate.Engine,
+	work func(ctx context.Context, out localdev.Output) (detail string, err error),
+) error {
 	var detail string
-	if runsTool(db.Engine()) {
-		detail, err = job(ctx, db, toolOutput(s))
+	var err error
+	if runsTool(engine) {
+		detail, err = work(ctx, toolOutput(s))
 		if err != nil {
 			return err
 		}
@@ -43,7 +54,7 @@ func (a *App) Run(ctx context.Context, s *cli.Session, label string, job Job) er
 	defer view.Close()
 	view.Start(keyJob, "", label)
 	notes := &noteWriter{view: view}
-	detail, err = job(ctx, db, localdev.Output{
+	detail, err = work(ctx, localdev.Output{
 		Stdout: notes, Stderr: notes, Progress: func(text string) { view.Update(keyJob, text) },
 	})
 	if err != nil {

@@ -5,9 +5,11 @@ package remote
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -40,6 +42,8 @@ type Environment struct {
 	// servers completes the platform.
 	servers func(context.Context, deploy.Servers) (deploy.Platform, error)
 	owners  []string
+	// ingress is where this machine's cluster takes requests for every host; empty elsewhere.
+	ingress string
 }
 
 // Name is the environment's.
@@ -82,6 +86,7 @@ func openLocal(ctx context.Context, s *cli.Session, here local.Opener, command s
 	if e.App, e.Bare, err = app.Place(ctx); err != nil {
 		return nil, err
 	}
+	e.ingress = net.JoinHostPort("127.0.0.1", strconv.Itoa(e.Bare.Cluster.Ingress.Port))
 	if e.App.UserEnv, err = app.Set(); err != nil {
 		return nil, err
 	}
