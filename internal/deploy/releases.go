@@ -243,7 +243,7 @@ func (d *Deployer) release(ctx context.Context, app Application, p Platform, o R
 		if next.Attempt = live.Attempt; !serves {
 			next.Attempt = next.Time.Format(time.RFC3339)
 		}
-		next.Migrates = next.RollbackTo == "" && !(serves && next.Image == live.Image && equalJSON(next.Spec.Database, live.Spec.Database))
+		next.Migrates = next.RollbackTo == "" && (!serves || next.Image != live.Image || !equalJSON(next.Spec.Database, live.Spec.Database))
 		m = m.with(next)
 	}
 	o.message = "release " + next.ID

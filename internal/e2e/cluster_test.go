@@ -259,7 +259,7 @@ func TestCluster(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, true, "guestbook", "board", "redis", "opensearch")
 	guestbook := p.app("guestbook", "guestbook", func(text string) string {
-		return text + "scaling: {min: 1, max: 2}\n"
+		return text + "scaling: {min: 1, max: 2, targetCPU: 30}\n"
 	})
 	registry := testutil.Registry
 	first := guestbook.deploy(registry + "/guestbook:dev")
@@ -278,8 +278,12 @@ func TestCluster(t *testing.T) {
 	t.Run("BadInput", func(*testing.T) { guestbook.badInput() })
 	guestbook.failures(first)
 	guestbook.secondRelease(first)
+	guestbook.configured()
+	guestbook.policies()
+	guestbook.scales()
 	guestbook.drift()
 	guestbook.end()
+	p.app("board", "board", func(text string) string { return text + "scaling: {min: 1, max: 2}\n" }).board()
 }
 
 // badInput is refused in a line that names the fault, and changes nothing.
@@ -351,10 +355,7 @@ func (a *app) drift() {
 // end takes the application out of service, with its data at last.
 func (a *app) end() {
 	a.run("undeploy", "--env", "staging", "--yes")
-	kinds := "all,secrets,configmaps,ingresses,networkpolicies,hpa,pdb,serviceaccounts,pvc"
-	if left := a.kubectl("get", kinds, "-l", "app.kubernetes.io/name="+a.name, "-o", "name"); strings.TrimSpace(left) != "" {
-		a.t.Errorf("left in the namespace: %s", left)
-	}
+	a.nothingLeft()
 	a.deploy(testutil.Registry + "/guestbook:dev")
 	a.serves("/api/rest/entry?select=name", `"Ada"`)
 	a.run("undeploy", "--env", "staging", "--data", "--yes")

@@ -102,11 +102,14 @@ func TestPlatformProblems(t *testing.T) {
 	}{
 		"NoVariable": {"staging", nil, deploy.Servers{Database: true}, "environments.staging.database.admin: env:DB: the environment variable is not set"},
 		"NoAWS": {
-			"staging", map[string]string{"DB": "x", "AWS": "down"}, deploy.Servers{Database: true},
+			"staging",
+			map[string]string{"DB": "x", "AWS": "down"},
+			deploy.Servers{Database: true},
 			"environments.staging.database.bootstrap: awssm:arn:rds: no identity",
 		},
 		"NoServer": {
-			"staging", nil, deploy.Servers{Redis: true, Search: true},
+			"staging", nil,
+			deploy.Servers{Redis: true, Search: true},
 			"environments.staging.redis: is missing, and shop has redis: add it, or take it out of plattr.yaml\n" +
 				"plattr.platform.yaml: environments.staging.search: is missing",
 		},
