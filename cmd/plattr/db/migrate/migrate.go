@@ -121,6 +121,9 @@ func (o *options) database(ctx context.Context) (database, error) {
 		return database{}, err
 	}
 	db, err := app.OpenDatabase(ctx, o.Session)
+	if err != nil && !o.status {
+		err = fmt.Errorf("migrate: %w", err)
+	}
 	if err != nil {
 		return database{}, err
 	}
