@@ -1,7 +1,10 @@
 package localdev
 
 import (
+	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +16,7 @@ import (
 )
 
 // TestTheWheelsJava takes Java from its wheel, as on a machine that has none, and runs Keycloak and OpenSearch with it.
+// OpenSearch makes an index only where Java finds the words of Thai text, which this one cannot by itself.
 func TestTheWheelsJava(t *testing.T) {
 	t.Parallel()
 	n := newNative(t)
@@ -34,10 +38,55 @@ func TestTheWheelsJava(t *testing.T) {
 		}
 		return before(name)
 	}
-	ensure(t, n, Needs{Keycloak: true, OpenSearch: true})
+	e := ensure(t, n, Needs{Keycloak: true, OpenSearch: true})
 	for _, name := range []string{"keycloak", "opensearch"} {
 		if spec := service(t, n, name).Spec; spec.Java.Program != p.Bin {
 			t.Errorf("%s runs on %s", name, spec.Java.Program)
 		}
+	}
+	makeIndex(t, e.OpenSearch.URL, "texts")
+	if words := thaiWords(t, e.OpenSearch.URL, "texts", "การที่ได้ต้องแสดงว่างานดี"); len(words) < 2 {
+		t.Errorf("the words of Thai text are %q", words)
+	}
+}
+
+func makeIndex(t *testing.T, url, name string) {
+	t.Helper()
+	var answer struct{ Acknowledged bool }
+	askSearch(t, http.MethodPut, url+"/"+name, `{"settings": {"number_of_replicas": 0}}`, &answer)
+	if !answer.Acknowledged {
+		t.Fatalf("the index %s was not made", name)
+	}
+}
+
+// thaiWords are the words that an index finds in a text.
+func thaiWords(t *testing.T, url, index, text string) (words []string) {
+	t.Helper()
+	var answer struct{ Tokens []struct{ Token string } }
+	askSearch(t, http.MethodPost, url+"/"+index+"/_analyze", fmt.Sprintf(`{"analyzer": "thai", "text": %q}`, text), &answer)
+	for _, token := range answer.Tokens {
+		words = append(words, token.Token)
+	}
+	return words
+}
+
+func askSearch(t *testing.T, method, url, body string, answer any) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s %s: %s, %v: %s", method, url, resp.Status, err, raw)
+	}
+	if err := json.Unmarshal(raw, answer); err != nil {
+		t.Fatal(err)
 	}
 }

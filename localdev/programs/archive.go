@@ -1,6 +1,7 @@
 package programs
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -42,8 +43,9 @@ func ArchiveDir(getenv func(string) string, uid, gid int) (string, error) {
 	return dir, nil
 }
 
-// ArchiveName is the name of a server's archive. An archive fits one build of the server in one build of Java; the JVM
-// checks the rest.
+// ArchiveName is the name of a server's archive. An archive fits one class path in one build of Java: the JVM neither uses
+// nor renews one of another class path, so the places of both programs are in the name.
 func ArchiveName(server, java Program) string {
-	return server.Name + "-" + server.Version + "-java-" + java.Version + ".jsa"
+	places := sha256.Sum256([]byte(server.Dir + "\n" + java.Bin))
+	return fmt.Sprintf("%s-%s-java-%s-%x.jsa", server.Name, server.Version, java.Version, places[:4])
 }

@@ -38,8 +38,12 @@ func (f *finder) fetch(ctx context.Context, c cache, e Entry, s Source) (Program
 		_ = os.RemoveAll(dir)
 		return Program{}, withSpace(err)
 	}
+	parts, err := f.parts(ctx, c, dir, e)
+	if err != nil {
+		return Program{}, withSpace(err)
+	}
 	fresh := filepath.Join(dir, "tree")
-	if err := f.unpack(ctx, file, fresh, e, s); err != nil {
+	if err := f.unpack(ctx, file, fresh, e, s, parts); err != nil {
 		return Program{}, withSpace(err)
 	}
 	if err := install(fresh, c.tree(e, f.platform), e, s, sum); err != nil {
@@ -56,14 +60,64 @@ func (f *finder) fetch(ctx context.Context, c cache, e Entry, s Source) (Program
 	return p, nil
 }
 
-// unpack unpacks file into fresh and prepares what is there as the entry wants it.
-func (f *finder) unpack(ctx context.Context, file, fresh string, e Entry, s Source) error {
+// parts downloads and checks the further files of an entry and returns where they are, by their paths in the tree.
+func (f *finder) parts(ctx context.Context, c cache, dir string, e Entry) (map[string]string, error) {
+	found := map[string]string{}
+	for i, part := range e.Parts {
+		in := filepath.Join(dir, fmt.Sprintf("part%d", i))
+		if err := os.MkdirAll(in, 0o755); err != nil { // as its parent
+			return nil, fmt.Errorf("make the folder for the download: %w", err)
+		}
+		file, err := f.part(ctx, c, in, e, part)
+		if err != nil {
+			return nil, err
+		}
+		found[part.To] = file
+	}
+	return found, nil
+}
+
+// part downloads one further file from the first of its sources that has it.
+func (f *finder) part(ctx context.Context, c cache, dir string, e Entry, part Part) (string, error) {
+	var failed error
+	for _, s := range part.Sources {
+		file, err := f.download(ctx, dir, e, s)
+		var sum string
+		if err == nil {
+			sum, err = digest(file)
+		}
+		if err == nil {
+			err = c.trust(s, sum)
+		}
+		if err == nil {
+			return file, nil
+		}
+		if ctx.Err() != nil || isFinal(err) {
+			_ = os.RemoveAll(dir)
+			return "", err
+		}
+		err = fmt.Errorf("%s: %w", s.Coordinate, err)
+		if failed != nil {
+			err = fmt.Errorf("%w; %w", failed, err) // one line, unlike errors.Join
+		}
+		failed = err
+	}
+	return "", failed
+}
+
+// unpack unpacks file into fresh, adds the parts and prepares what is there as the entry wants it.
+func (f *finder) unpack(ctx context.Context, file, fresh string, e Entry, s Source, parts map[string]string) error {
 	f.report(Progress{Name: e.Name, Source: s.Coordinate, Phase: Unpacking})
 	err := os.RemoveAll(fresh)
 	if err == nil && s.Single != "" {
 		err = unpackSingle(file, fresh, s.Single, e.Executables[0])
 	} else if err == nil {
 		err = unpack(file, fresh, s.Nested)
+	}
+	for to, from := range parts {
+		if err == nil {
+			err = os.Rename(from, filepath.Join(fresh, filepath.FromSlash(to)))
+		}
 	}
 	bin := filepath.Join(fresh, filepath.FromSlash(s.Bin))
 	for _, name := range e.Executables {

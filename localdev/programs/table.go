@@ -25,6 +25,7 @@ type Entry struct {
 	// OwnOnly leaves out PATH and Known: what is installed there is not prepared as plattr needs it.
 	OwnOnly bool
 	Builds  []Build
+	Parts   []Part // further files of the tree, the same on every platform; another Revision where they change
 	Install string // the next step when no source works
 
 	// Finish prepares a tree that was just unpacked, before its files are listed; nil where there is nothing to do.
@@ -44,6 +45,12 @@ type Tree struct {
 type Build struct {
 	Platforms []Platform
 	Sources   []Source // in the order in which they are tried
+}
+
+// Part is a file that is put into a tree as it is downloaded.
+type Part struct {
+	To      string   // its path in the unpacked package
+	Sources []Source // in the order in which they are tried; only Client, Coordinate and SHA256 count
 }
 
 // Client is the program that fetches a package, or HTTPS.

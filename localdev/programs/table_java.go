@@ -93,10 +93,13 @@ func finishKeycloak(ctx context.Context, t Tree) error {
 	return runStep(ctx, t.Dir, env, filepath.Join(t.Dir, "bin", "kc.sh"), append([]string{"build"}, KeycloakBuild()...)...)
 }
 
-// opensearch is the search server: the distribution that OpenSearch's own tests run on, without plugins.
+// opensearch is the search server: the distribution that OpenSearch's own tests run on, without plugins. It refuses every
+// index in a Java that cannot find the words of Thai text, such as the one of the table, which has English alone; ICU's
+// providers of locale data, on its class path, can.
 func opensearch() Entry {
 	const version, sha256 = "3.8.0", "196c3cf4602c394f2e40e6174ccbf2a924eae37246f08fa6bbb6b75f9fd5ff1f"
-	bin := "opensearch-" + version + "/bin"
+	home := "opensearch-" + version
+	bin := home + "/bin"
 	return Entry{
 		Name: "opensearch", Title: "OpenSearch", Version: version, Major: 3, OwnOnly: true,
 		Setting: "PLATTR_OPENSEARCH_DIR", Executables: []string{"opensearch"},
@@ -111,7 +114,22 @@ func opensearch() Entry {
 				Coordinate: central + "org/opensearch/distribution/integ-test-zip/opensearch/" + version + "/opensearch-" + version + ".zip",
 			},
 		}}},
+		Parts: []Part{
+			icu(home+"/lib", "icu4j", "b3640b9f416a4411fd33c59abbeea8fd57d024c23e1819bf9673220a97499fe3"),
+			icu(home+"/lib", "icu4j-localespi", "77d0da4f10c6158174cc3dafbb51356031a09e0fcaaf0432330afb4fb552cac9"),
+		},
+		Revision: "icu",
 	}
+}
+
+// icu is one of ICU's libraries, in the folder lib.
+func icu(lib, name, sha256 string) Part {
+	const version = "77.1"
+	file := name + "-" + version + ".jar"
+	return Part{To: lib + "/" + file, Sources: []Source{
+		{Client: Maven, Coordinate: "com.ibm.icu:" + name + ":" + version, SHA256: sha256},
+		{Client: HTTPS, Coordinate: central + "com/ibm/icu/" + name + "/" + version + "/" + file, SHA256: sha256},
+	}}
 }
 
 // runStep runs one program of a preparation; its error ends with what the program said last.

@@ -43,6 +43,12 @@ func TestTable(t *testing.T) {
 				checkSource(t, e, s)
 			}
 		}
+		for _, part := range e.Parts {
+			for _, s := range part.Sources {
+				s.Bin = part.To
+				checkSource(t, e, s)
+			}
+		}
 	}
 	for _, name := range []string{"postgresql", "postgrest"} {
 		e, _ := lookup(Table(), name)

@@ -52,20 +52,6 @@ java() {
   echo "$archive"
 }
 
-# jdk prints the path of a layer with a whole Java, if this machine has one: OpenSearch builds analyzers for all languages, of
-# which the small Java has no words.
-jdk() {
-  local home archive
-  for home in "${JAVA_HOME:-}" "$(dirname "$(dirname "$(readlink -f "$(command -v java)")")")" /usr/lib/jvm/*; do
-    [[ $("$home/bin/java" -version 2>&1) =~ \"(2[1-9]|[3-9][0-9])[.\"] ]] || continue
-    archive=$cache/jdk-$(sha256sum <"$home/release" | cut -c1-16).tar.gz
-    [ -e "$archive" ] || { tar -C "$home" --transform 's,^\.,opt/java,' --exclude=./{src.zip,legal,man,include,demo,jmods} --owner=0 --group=0 -c . | gzip -1 >"$archive.tmp" && mv "$archive.tmp" "$archive"; }
-    echo "$archive"
-    return
-  done
-  java
-}
-
 fetch() { (cd "$top" && go run ./internal/tools/fetch "$1"); }
 
 # own FOLDER USER: a folder of the image that a user of it may write to.
@@ -126,12 +112,13 @@ opensearch() {
   install "$here/images/opensearch" "$root/usr/local/bin/opensearch-docker-entrypoint.sh"
   printf '%s\n' 'network.host: 0.0.0.0' 'cluster.routing.allocation.disk.threshold_enabled: false' \
     >"$root/usr/share/opensearch/config/opensearch.yml"
-  # As on laptops: without modules that this Java does not have; the agent's classes are wanted even where it does not run.
-  sed -i '/incubator.vector/d; /-javaagent/d; /java.locale.providers/d' "$root/usr/share/opensearch/config/jvm.options"
+  # As on laptops: without modules that this Java does not have; the agent's classes are wanted even where it does not run. Thai
+  # words come from ICU, among the libraries: the launcher asks for providers of locale data by itself.
+  sed -i '/incubator.vector/d; /-javaagent/d' "$root/usr/share/opensearch/config/jvm.options"
   mv "$root"/usr/share/opensearch/agent/*.jar "$root/usr/share/opensearch/lib/"
   own usr/share/opensearch/data 1000
   own usr/share/opensearch 1000
-  image "$1" "$(base)" "$(jdk)" -- --user 1000 --env OPENSEARCH_JAVA_HOME=/opt/java \
+  image "$1" "$(base)" "$(java)" -- --user 1000 --env OPENSEARCH_JAVA_HOME=/opt/java \
     --env PATH=/opt/java/bin:/usr/local/bin:/usr/bin:/bin \
     --workdir /usr/share/opensearch --entrypoint opensearch-docker-entrypoint.sh --exposed-ports 9200
 }
