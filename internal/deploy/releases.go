@@ -89,14 +89,18 @@ func (d *Deployer) Rollback(ctx context.Context, app Application, p Platform, id
 
 // earlier finds what to go back to.
 func (m memory) earlier(id string) (Record, error) {
-	live, ok := m.find(m.live)
-	if !ok {
+	live, serves := m.find(m.live)
+	newest := m.live
+	if !serves { // it was taken out of service: the last release is the one to go back to
+		newest = m.next()
+	}
+	good := m.before(newest)
+	if !serves && len(good) == 0 {
 		return Record{}, ErrNoRelease
 	}
-	good := m.before(m.live)
 	if id == "" {
 		for _, r := range good {
-			if !r.same(live) {
+			if !serves || !r.same(live) {
 				return r, nil
 			}
 		}
@@ -104,9 +108,9 @@ func (m memory) earlier(id string) (Record, error) {
 	}
 	to, ok := m.find(id)
 	switch {
-	case !ok || number(id) > number(m.live):
+	case !ok || number(id) > number(newest):
 		return Record{}, fmt.Errorf("there is no earlier release %s: there is %s", id, listed(good))
-	case to.ID == live.ID:
+	case serves && to.ID == live.ID:
 		return Record{}, fmt.Errorf("release %s serves already", id)
 	case to.Failure != "":
 		return Record{}, fmt.Errorf("release %s never came to serve: %s", id, to.Failure)

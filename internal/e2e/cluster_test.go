@@ -356,7 +356,8 @@ func (a *app) drift() {
 func (a *app) end() {
 	a.run("undeploy", "--env", "staging", "--yes")
 	a.nothingLeft()
-	a.deploy(testutil.Registry + "/guestbook:dev")
+	a.fails("the file is gone", "deploy", "--env", "staging", "--image", testutil.Registry+"/guestbook:dev")
+	a.run("rollback", "--env", "staging")
 	a.serves("/api/rest/entry?select=name", `"Ada"`)
 	a.run("undeploy", "--env", "staging", "--data", "--yes")
 	a.deploy(testutil.Registry + "/guestbook:dev")
