@@ -146,7 +146,8 @@ func (a *Args) addService(ctx *pulumi.Context, name string, parent pulumi.Resour
 		})
 	}
 	_, err := corev1.NewService(ctx, name, &corev1.ServiceArgs{
-		Metadata: a.App.Object(a.App.Name),
+		// The Deployment is waited for. A wait for its pods here would go on for minutes after it has failed.
+		Metadata: a.App.Object(a.App.Name, kube.Unawaited()),
 		Spec:     &corev1.ServiceSpecArgs{Selector: a.App.Selector(kube.RoleServer), Ports: ports},
 	}, parent)
 	if err != nil {
