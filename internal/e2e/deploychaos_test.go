@@ -36,7 +36,7 @@ func TestDeployChaos(t *testing.T) {
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano())
 	}
-	t.Logf("seed %d: replay with make chaos SEED=%d", *seed, *seed)
+	t.Logf("seed %d: replay with make chaos DEPLOYS=%d SEED=%d", *seed, *deployKills, *seed)
 	c := newDeployChaos(p, rand.New(rand.NewPCG(*seed, 0))) //nolint:gosec // replayable
 	defer func() { t.Log(c.figures()) }()
 	for i := range *deployKills {
@@ -216,13 +216,13 @@ func (c *deployChaos) history() []struct{ ID, State, Image string } {
 
 func (c *deployChaos) live() string {
 	c.t.Helper()
-	live := ""
+	var live []string
 	for _, r := range c.history() {
 		if r.State == "serves" {
-			live += r.Image // two would be none of those that are wanted
+			live = append(live, r.Image)
 		}
 	}
-	return live
+	return strings.Join(live, " and ") // two are none of those that are wanted
 }
 
 // canGoBack tells whether there is a release with another image.

@@ -51,7 +51,7 @@ func faults(t *testing.T, k *testutil.KubernetesServer) map[string]faulty {
 	write := func(server, user string) string {
 		t.Helper()
 		path := filepath.Join(t.TempDir(), "kubeconfig")
-		if err := os.WriteFile(path, []byte(fmt.Sprintf(faultKubeconfig, server, user)), 0o600); err != nil {
+		if err := os.WriteFile(path, fmt.Appendf(nil, faultKubeconfig, server, user), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		return path
