@@ -6,6 +6,7 @@ export CGO_ENABLED = 0
 BIN  := bin/plattr
 N    ?= 50
 SEED ?= 0
+DEPLOYS ?= 20
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo check e2e test lint tools unit generate verify platforms bench chaos setup clean
@@ -57,8 +58,9 @@ e2e: ## the tests on real Kubernetes, with a Kind cluster; installs what they ne
 bench: ## the figures of the README, each as a ratio against its alternative
 	PLATTR_TEST_REQUIRE=1 go test -p 1 -run '^$$' -bench . -benchtime 10x -timeout 60m ./...
 
-chaos: ## kill plattr N times at random moments (N=1000 SEED=7); every next run must succeed
-	PLATTR_TEST_REQUIRE=1 go test -count=1 -timeout 120m -run TestChaos ./internal/e2e -chaos.n=$(N) -chaos.seed=$(SEED) -v
+chaos: ## kill plattr N times at random moments (N=1000 SEED=7); with PLATTR_TEST_CLUSTER=1 also DEPLOYS deploys to a cluster
+	PLATTR_TEST_REQUIRE=1 go test -count=1 -timeout 240m -run '^TestChaos$$$(if $(PLATTR_TEST_CLUSTER),|^TestDeployChaos$$)' ./internal/e2e \
+	  -chaos.n=$(N) -chaos.deploy=$(DEPLOYS) -chaos.seed=$(SEED) -v
 
 setup: ## install what the tests need on this machine
 	@internal/tools/setup.sh test

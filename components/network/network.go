@@ -153,9 +153,9 @@ func (a *Args) addService(ctx *pulumi.Context, name string, parent pulumi.Resour
 		})
 	}
 	_, err := corev1.NewService(ctx, name, &corev1.ServiceArgs{
-		// The workload knows when its pods are ready; waiting for them here would outlast a migration that failed.
+		// The Deployment is waited for. A wait for its pods here would go on for minutes after it has failed.
 		Metadata: a.App.Object(a.App.Name, kube.Unawaited()),
-		Spec: &corev1.ServiceSpecArgs{Selector: a.App.Selector(kube.RoleServer), Ports: ports},
+		Spec:     &corev1.ServiceSpecArgs{Selector: a.App.Selector(kube.RoleServer), Ports: ports},
 	}, parent)
 	if err != nil {
 		return fmt.Errorf("service: %w", err)

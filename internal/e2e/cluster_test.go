@@ -22,7 +22,7 @@ import (
 
 // place is an environment, staging, on a Kind cluster, and the program that deploys to it.
 type place struct {
-	t             *testing.T
+	t             testing.TB
 	cluster       *testutil.KindCluster
 	servers       testutil.Servers
 	program, root string
@@ -64,7 +64,7 @@ environments:
 `
 
 // newPlace makes a cluster with the servers of staging, and a folder with the platform's file.
-func newPlace(t *testing.T, keycloak bool, images ...string) *place {
+func newPlace(t testing.TB, keycloak bool, images ...string) *place {
 	t.Helper()
 	p := &place{t: t, cluster: testutil.Kind(t), root: statetest.Room(t)}
 	p.program = build(t, p.root)

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -42,7 +43,7 @@ func (w *world) inventory() []string {
 		w.t.Fatal(err)
 	}
 	return slices.Concat(
-		w.databases(e.PostgreSQL.AdminURL), w.buckets(e.S3), w.spaces(e.OpenSearch.URL), w.processes(n),
+		w.databases(e.PostgreSQL.AdminURL), bucketsOf(w.t, e.S3), w.spaces(e.OpenSearch.URL), w.processes(n),
 		w.realms(testutil.NewConsole(w.t, e.Keycloak.InternalURL, services.KeycloakAdmin, secrets.KeycloakAdmin)),
 	)
 }
@@ -162,7 +163,7 @@ func of(answer map[string]any, field string) []string {
 
 func (w *world) databases(admin string) []string {
 	w.t.Helper()
-	have := w.query(admin, `
+	have := query(w.t, admin, `
 		select 'database ' || datname from pg_database where datname not in ('postgres', 'template0', 'template1', 'plattr_keycloak')
 		union all
 		select 'role ' || rolname from pg_roles where rolname !~ '^pg_' and rolname not in ('postgres', 'plattr_admin', 'plattr_keycloak')`)
@@ -172,7 +173,7 @@ func (w *world) databases(admin string) []string {
 			w.t.Fatal("the administrator's URL is none")
 		}
 		u.Path = "/" + name
-		have = append(have, w.query(u.String(), `
+		have = append(have, query(w.t, u.String(), `
 			select 'schema ' || current_database() || '.' || nspname from pg_namespace
 			where nspname !~ '^pg_' and nspname not in ('information_schema', 'public', 'extensions')`)...)
 	}
@@ -180,36 +181,37 @@ func (w *world) databases(admin string) []string {
 }
 
 // query returns the rows of one text column; a database that is not there has none.
-func (w *world) query(databaseURL, sql string) []string {
-	w.t.Helper()
-	conn, err := pgx.Connect(w.t.Context(), databaseURL)
+func query(t testing.TB, databaseURL, sql string) []string {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), databaseURL)
 	if isMissing(err) {
 		return nil
 	}
 	if err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close(context.Background()) }()
-	rows, err := conn.Query(w.t.Context(), sql)
+	rows, err := conn.Query(t.Context(), sql)
 	if err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
 	have, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return have
 }
 
-func (w *world) buckets(e *localdev.S3Endpoint) []string {
-	w.t.Helper()
-	ctx := w.t.Context()
+// bucketsOf are the buckets and the users of an S3 server, these with their number of keys.
+func bucketsOf(t testing.TB, e *localdev.S3Endpoint) []string {
+	t.Helper()
+	ctx := t.Context()
 	login := credentials.NewStaticCredentialsProvider(e.AccessKey, e.SecretKey, "")
 	buckets, err := s3.New(s3.Options{
 		BaseEndpoint: &e.URL, Region: e.Region, UsePathStyle: true, Credentials: login,
 	}).ListBuckets(ctx, nil)
 	if err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
 	var have []string
 	for _, b := range buckets.Buckets {
@@ -218,12 +220,12 @@ func (w *world) buckets(e *localdev.S3Endpoint) []string {
 	client := iam.New(iam.Options{BaseEndpoint: &e.IAMURL, Region: e.Region, Credentials: login})
 	users, err := client.ListUsers(ctx, &iam.ListUsersInput{})
 	if err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
 	for _, u := range users.Users {
 		keys, err := client.ListAccessKeys(ctx, &iam.ListAccessKeysInput{UserName: u.UserName})
 		if err != nil {
-			w.t.Fatal(err)
+			t.Fatal(err)
 		}
 		have = append(have, fmt.Sprintf("user %s with %d key", aws.ToString(u.UserName), len(keys.AccessKeyMetadata)))
 	}

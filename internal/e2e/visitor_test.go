@@ -1,194 +1,66 @@
 package e2e
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
-	"errors"
-	"html"
-	"io"
-	"net"
 	"net/http"
-	"net/http/cookiejar"
-	"net/url"
-	"regexp"
-	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
 	"time"
-
-	"plattr.dev/plattr/internal/testutil"
 )
 
-// visitor is a browser without a screen, for which every host of staging is the cluster's ingress.
+// visitor asks an application for its page, some ten times in a second, while it is told to stay.
 type visitor struct {
-	*app
-	client *http.Client
+	asked, lost, again atomic.Int64
+
+	mu      sync.Mutex // held while a request is out
+	staying bool
 }
 
-func (a *app) visitor() *visitor {
-	a.t.Helper()
-	jar, err := cookiejar.New(nil)
-	a.must(err)
-	transport := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-		if strings.HasSuffix(address, ".staging.example.com:80") {
-			address = a.cluster.Ingress
-		}
-		return (&net.Dialer{}).DialContext(ctx, network, address)
-	}}
-	return &visitor{a, &http.Client{Jar: jar, Transport: transport, Timeout: 20 * time.Second}}
-}
-
-var loginForm = regexp.MustCompile(`<form[^>]*id="kc-form-login"[^>]*action="([^"]+)"`)
-
-// signIn signs in at the application's realm and returns the page that it leads to.
-func (v *visitor) signIn(user, password string) string {
-	v.t.Helper()
-	page := v.read(v.client.Get("http://" + v.name + ".staging.example.com/auth/sign-in"))
-	form := loginForm.FindStringSubmatch(page)
-	if form == nil {
-		v.t.Fatalf("there is no login page: %.500s", page)
-	}
-	return v.read(v.client.PostForm(html.UnescapeString(form[1]), url.Values{"username": {user}, "password": {password}}))
-}
-
-func (v *visitor) read(res *http.Response, err error) string {
-	v.t.Helper()
-	v.must(err)
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	v.must(err)
-	return string(body)
-}
-
-// addUser makes a user of the application's realm, as a person would in Keycloak's console.
-func (a *app) addUser(user, password string) {
-	a.t.Helper()
-	keycloak := "http://" + a.servers.Node + ":30880"
-	res, err := http.PostForm(keycloak+"/realms/master/protocol/openid-connect/token", url.Values{
-		"grant_type": {"client_credentials"}, "client_id": {testutil.ServersClient}, "client_secret": {testutil.ServersClientSecret},
-	})
-	a.must(err)
-	defer res.Body.Close()
-	var token struct {
-		Access string `json:"access_token"`
-	}
-	a.must(json.NewDecoder(res.Body).Decode(&token))
-	raw, err := json.Marshal(map[string]any{
-		"username": user, "enabled": true, "firstName": "Ada", "lastName": "L", "email": user + "@example.com", "emailVerified": true,
-		"credentials": []any{map[string]any{"type": "password", "value": password}},
-	})
-	a.must(err)
-	req, err := http.NewRequestWithContext(a.t.Context(), http.MethodPost, keycloak+"/admin/realms/"+a.name+"-staging/users", bytes.NewReader(raw))
-	a.must(err)
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Authorization", "Bearer "+token.Access)
-	made, err := http.DefaultClient.Do(req)
-	a.must(err)
-	defer made.Body.Close()
-	if made.StatusCode != http.StatusCreated {
-		a.t.Fatalf("make a user: %s", made.Status)
-	}
-}
-
-// board is the application that uses everything: sign-in, REST with a token, files, its own Redis and OpenSearch.
-func (a *app) board() {
-	a.deploy(testutil.Registry + "/board:dev")
-	a.serves("/", "Sign in")
-	a.addUser("ada", "a-password")
-	if page := a.visitor().signIn("ada", "a-password"); !strings.Contains(page, "Sign out") {
-		a.t.Errorf("after the sign-in: %.500s", page)
-	}
-	if status, text := a.ask("/api/rest/note", nil); status != http.StatusUnauthorized {
-		a.t.Errorf("REST without a token: %d %s", status, text)
-	}
-	if again := a.deploy(testutil.Registry + "/board:dev"); again.changed() != 0 {
-		a.t.Errorf("the same again: %+v", again)
-	}
-	a.run("undeploy", "--env", "staging", "--data", "--yes")
-	a.nothingLeft()
-}
-
-// nothingLeft holds that no object in the cluster is the application's.
-func (a *app) nothingLeft() {
-	a.t.Helper()
-	kinds := "all,secrets,configmaps,ingresses,networkpolicies,hpa,pdb,serviceaccounts,pvc"
-	if left := a.kubectl("get", kinds, "-l", "app.kubernetes.io/name="+a.name, "-o", "name"); strings.TrimSpace(left) != "" {
-		a.t.Errorf("left in the namespace: %s", left)
-	}
-}
-
-// configured are variables that people set: rolled out, masked, and taken back.
-func (a *app) configured() {
-	a.run("env", "set", "GREETING=Sign here, please.", "--env", "staging")
-	a.serves("/", "Sign here, please.")
-	if list := a.run("env", "list", "--env", "staging").out; !strings.Contains(list, "env set") || strings.Contains(list, "Sign here") {
-		a.t.Errorf("env list: %s", list)
-	}
-	a.run("env", "unset", "GREETING", "--env", "staging")
-	a.serves("/", "Please sign the book")
-	a.fails("was not set there", "env", "unset", "GREETING", "--env", "staging")
-	if status := a.run("db", "migrate", "--status", "--env", "staging").out; !strings.Contains(status, "missing") {
-		a.t.Errorf("db migrate --status: %s", status)
-	}
-}
-
-// policies hold that pods with the application's labels reach its database, and nothing else in the cluster.
-func (a *app) policies() {
-	a.cluster.Admin.Apply(a.t, `
-apiVersion: v1
-kind: Pod
-metadata: {name: impostor, namespace: staging, labels: {app.kubernetes.io/name: guestbook, plattr.dev/role: server}}
-spec:
-  securityContext: {runAsNonRoot: true, runAsUser: 999, seccompProfile: {type: RuntimeDefault}}
-  containers:
-    - name: shell
-      image: localhost:5050/postgres:17
-      command: [sleep, "600"]
-      securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
-      readinessProbe: {exec: {command: [/bin/false]}, periodSeconds: 60} # it must get no requests of the application's
-`)
-	reach := func(where string) error {
-		_, err := a.cluster.Admin.TryKubectl(a.t, "exec", "-n", "staging", "impostor", "--", "timeout", "3", "bash", "-c", "exec 3<>/dev/tcp/"+where)
-		return err
-	}
-	testutil.Eventually(a.t, time.Minute, "a pod of the application reaches the database", func() error { return reach("db.services/5432") })
-	// Not the API server: pods may always talk to their own node. 143: killed while it waited for an answer.
-	ip := a.cluster.Admin.Kubectl(a.t, "get", "pods", "-n", "ingress", "-o", "jsonpath={.items[0].status.podIP}")
-	if err := reach(ip + "/9090"); err == nil || !strings.Contains(err.Error(), "exit code 143") {
-		a.t.Errorf("a pod of the application reaches one of another namespace: %v", err)
-	}
-	a.kubectl("delete", "pod", "impostor", "--grace-period=0", "--force")
-}
-
-// scales holds that load makes more pods.
-func (a *app) scales() {
-	ctx, stop := context.WithCancel(a.t.Context())
-	defer stop()
-	for range 4 {
-		go func() {
-			for ctx.Err() == nil {
-				a.load(ctx)
+// visit brings a visitor, who rests at first. A request whose connection to the ingress itself fails is asked once again;
+// every other answer than 200 is an error of the test.
+func visit(a *app) *visitor {
+	v := &visitor{}
+	done := make(chan struct{})
+	var ended sync.WaitGroup
+	ended.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-time.After(100 * time.Millisecond):
+				v.ask(a.t, a)
 			}
-		}()
-	}
-	testutil.Eventually(a.t, 3*time.Minute, "the autoscaler makes a second pod", func() error {
-		time.Sleep(2 * time.Second)
-		out := a.kubectl("get", "deployment", a.name, "-o", "jsonpath={.status.replicas}")
-		if out != "2" {
-			return errors.New("replicas: " + out)
 		}
-		return nil
 	})
+	a.t.Cleanup(func() { close(done); ended.Wait() })
+	return v
 }
 
-// load asks for a page, whatever comes of it.
-func (a *app) load(ctx context.Context) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+a.cluster.Ingress+"/", http.NoBody)
-	if err != nil {
+func (v *visitor) ask(t testing.TB, a *app) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !v.staying || t.Context().Err() != nil {
 		return
 	}
-	req.Host = a.name + ".staging.example.com"
-	if res, err := http.DefaultClient.Do(req); err == nil {
-		_, _ = io.Copy(io.Discard, res.Body)
-		res.Body.Close()
+	v.asked.Add(1)
+	began := time.Now()
+	status, text := a.ask("/", nil)
+	if status == 0 && t.Context().Err() == nil {
+		v.again.Add(1)
+		status, text = a.ask("/", nil)
 	}
+	if status != http.StatusOK && t.Context().Err() == nil {
+		v.lost.Add(1)
+		t.Errorf("at %s the ingress answers, after %s: %d %.200s", began.Format(time.StampMilli), time.Since(began), status, text)
+	}
+}
+
+func (v *visitor) stay() { v.set(true) }
+func (v *visitor) rest() { v.set(false) }
+
+// set returns when no request is out.
+func (v *visitor) set(staying bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.staying = staying
 }

@@ -47,6 +47,10 @@ func (u *update) finish(ctx context.Context, h *host) error {
 	return nil
 }
 
+// atOnce is how long, in seconds, an object whose create is repeated is waited for: it may need what only the program makes,
+// as a Service needs its pods. The program's turn waits for what does not work by then, and a deletion need not.
+const atOnce = 1
+
 // create repeats one create and enters the resource into the snapshot. An older one of the same URN was to be replaced
 // by it, and is now to be deleted.
 func (u *update) create(ctx context.Context, h *host, res *resource.State) error {
@@ -55,12 +59,8 @@ func (u *update) create(ctx context.Context, h *host, res *resource.State) error
 		return err
 	}
 	defer func() { _ = h.CloseProvider(provider) }()
-	timeout := res.CustomTimeouts.Create
-	if u.req.Kind == apitype.DestroyUpdate {
-		timeout = 1 // what is deleted next need not work
-	}
 	made, err := provider.Create(ctx, plugin.CreateRequest{
-		URN: res.URN, Name: res.URN.Name(), Type: res.Type, Properties: res.Inputs, Timeout: timeout,
+		URN: res.URN, Name: res.URN.Name(), Type: res.Type, Properties: res.Inputs, Timeout: atOnce,
 	})
 	var broken *plugin.InitError
 	if errors.As(err, &broken) && made.Status == resource.StatusPartialFailure {
