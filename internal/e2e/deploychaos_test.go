@@ -81,7 +81,7 @@ func newDeployChaos(p *place, random *rand.Rand) *deployChaos {
 	c := &deployChaos{app: a, rand: random, took: map[string]time.Duration{}}
 	for _, tag := range []string{"a", "b", "c"} { // all with the same migrations: an image that lacks one is refused
 		c.images = append(c.images, a.variant("chaos-"+tag, map[string]string{
-			"tag.txt": tag,
+			"tag.txt":                   tag,
 			"migrations/00005_mood.sql": "-- +goose Up\nalter table entry add column mood text;\n-- +goose Down\nalter table entry drop column mood;\n",
 		}, ""))
 	}
