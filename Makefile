@@ -52,7 +52,8 @@ e2e: ## the tests on real Kubernetes, with a Kind cluster; installs what they ne
 	@internal/tools/setup.sh e2e
 	@internal/tools/build.sh kubernetes >/dev/null
 	PLATTR_TEST_REQUIRE=1 PLATTR_TEST_CLUSTER=1 go test -count=1 -timeout 60m \
-	  ./internal/testutil ./internal/providers/kubernetes ./internal/engine ./internal/deploy
+	  ./internal/testutil ./internal/providers/kubernetes ./internal/engine ./internal/deploy ./internal/cluster
+	PLATTR_TEST_REQUIRE=1 PLATTR_TEST_CLUSTER=1 go test -count=1 -timeout 60m -run 'TestCluster$$|TestDeploy' ./internal/e2e
 	PLATTR_TEST_REQUIRE=1 PLATTR_TEST_CLUSTER=1 go test -count=1 -timeout 30m -run TestPods ./localdev
 
 bench: ## the figures of the README, each as a ratio against its alternative

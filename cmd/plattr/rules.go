@@ -93,7 +93,12 @@ func notReleased(err error) (cli.Verdict, bool) {
 	case e.Serving.ID != "" && e.Serving.ID != e.Failed.ID:
 		lines = append(lines, fmt.Sprintf("The release before (%s) goes on serving.", image.Short(e.Serving.Image)))
 	}
-	return cli.Verdict{Message: strings.Join(lines, "\n"), Next: "plattr logs --env " + e.Environment}, true
+	v := cli.Verdict{Message: strings.Join(lines, "\n")}
+	var failed *engine.ResourceError
+	if errors.As(err, &failed) && (strings.HasSuffix(failed.Type, ":Deployment") || strings.HasSuffix(failed.Type, ":Job")) {
+		v.Next = "plattr logs --env " + e.Environment // there are pods that may have said something
+	}
+	return v, true
 }
 
 // resources names what could not be made in the user's words; what the engine
