@@ -53,11 +53,10 @@ func TestStoreSlow(t *testing.T) {
 	for i := range resources {
 		program[fmt.Sprint(i)] = "1"
 	}
-	start := time.Now()
 	up(t, p, "dev", files(program), engine.RunOptions{})
 	wantFiles(t, p, program)
-	if d, n := time.Since(start), writes.Load(); d > resources*latency/2 || n > resources/2 {
-		t.Errorf("%d resources took %v and %d writes of the state", resources, d, n)
+	if n := writes.Load(); n > resources/2 {
+		t.Errorf("%d resources took %d writes of the state", resources, n)
 	}
 	all.Store(0)
 	writes.Store(0)

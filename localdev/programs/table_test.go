@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -22,7 +23,12 @@ func writeTool(t *testing.T, dir, version string) string {
 		t.Fatal(err)
 	}
 	bin := filepath.Join(dir, "plattr-test-tool")
-	if err := os.WriteFile(bin, []byte(script(version)), 0o700); err != nil { // a program
+	// A child of another test that is forked meanwhile would have the file open for writing, and nobody could run it ("text
+	// file busy").
+	syscall.ForkLock.RLock()
+	err := os.WriteFile(bin, []byte(script(version)), 0o700) // a program
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		t.Fatal(err)
 	}
 	return bin
