@@ -159,13 +159,9 @@ func (d *Dev) variables(c environ.Connections, restURL string) ([]environ.Variab
 	vars := append(environ.Variables(c, environ.SameREST(restURL)),
 		environ.Variable{Part: environ.PartApplication, Name: "PORT", Value: port},
 		environ.Variable{Part: environ.PartApplication, Name: "APP_URL", Value: app.URL})
-	set, err := envfile.Read(envfile.SetPath(d.options.Dir, app.Name))
+	own, err := d.Set()
 	if err != nil {
 		return nil, err
-	}
-	own := map[string]string{}
-	for _, v := range set {
-		own[v.Name] = v.Value
 	}
 	for _, layer := range []map[string]string{app.Spec.Env, own, d.options.Env} {
 		vars = environ.Override(vars, layer)

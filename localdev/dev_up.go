@@ -96,7 +96,7 @@ func (d *Dev) run(ctx context.Context, r Reports, generation string, res *UpResu
 	if err != nil {
 		return err
 	}
-	events, finished := forward(r.Resources)
+	events, finished := engine.Forward(r.Resources)
 	begun := time.Now()
 	res.Result, err = d.deployer.Up(ctx, d.application(res.Endpoints), platform, deploy.Options{
 		Events: events, PasswordGeneration: generation,
@@ -213,21 +213,6 @@ func (d *Dev) restConfig(c environ.Connections) PostgRESTConfig {
 	return config
 }
 
-// forward hands events on to a function; finished returns when all of them were.
-func forward(to func(engine.Event)) (events chan<- engine.Event, finished func()) {
-	if to == nil {
-		return nil, func() {}
-	}
-	ch, done := make(chan engine.Event), make(chan struct{})
-	go func() {
-		defer close(done)
-		for e := range ch {
-			to(e)
-		}
-	}()
-	return ch, func() { close(ch); <-done }
-}
-
 // Destroy deletes everything that the application has on this machine: data, logins, buckets, its PostgREST, its
 // environment files. The shared services end with the last application.
 func (d *Dev) Destroy(ctx context.Context, r Reports) (deploy.Result, error) {
@@ -284,7 +269,7 @@ func (d *Dev) destroyResources(ctx context.Context, r Reports) (deploy.Result, e
 	if err != nil {
 		return deploy.Result{}, err
 	}
-	events, finished := forward(r.Resources)
+	events, finished := engine.Forward(r.Resources)
 	defer finished()
 	return d.deployer.Destroy(ctx, app, platform, deploy.Options{Events: events})
 }

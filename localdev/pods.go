@@ -257,7 +257,7 @@ func (p *Pods) run(ctx context.Context, at place, report func(Progress)) error {
 	if err := p.follow(ctx, e, config); err != nil {
 		return err
 	}
-	events, finished := forward(p.telling(at, report))
+	events, finished := engine.Forward(p.telling(at, report))
 	_, err = e.Up(ctx, servicesStack, local.Program(config), engine.RunOptions{Refresh: true, Events: events})
 	finished()
 	if err != nil {

@@ -112,7 +112,7 @@ func devGroup(s *cli.Session, open local.Opener) *cobra.Command {
 
 func dbGroup(s *cli.Session, open local.Opener, there remote.Opener) *cobra.Command {
 	return cli.Group("db", "Work on the application's database", "  plattr db migrate\n  plattr db shell -c 'select 1'",
-		migrate.New(s, open, there), seed.New(s, open), shell.New(s, open, there.Database), connect.New(s, open, there.Database),
+		migrate.New(s, open, there), seed.New(s, open), shell.New(s, open, there), connect.New(s, open, there),
 		reset.New(s, open), rotate.New(s, open), dump.New(s, open), restore.New(s, open),
 	)
 }

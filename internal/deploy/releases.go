@@ -171,21 +171,15 @@ func (m memory) spec(app Application) v1alpha1.ApplicationSpec {
 }
 
 // AsLast is the application as it was last made in the environment, with the image that serves; one that was never there is
-// as it was given.
+// as it was given. One of another repository is a [*TakenError].
 func (d *Deployer) AsLast(ctx context.Context, app Application, p Platform) (Application, error) {
-	m, err := d.memory(ctx, app, p)
+	m, err := d.owned(ctx, app, p)
 	if err != nil {
 		return app, err
 	}
 	live, _ := m.find(m.live)
 	app.Spec, app.Release = m.spec(app), Release{Image: live.Image}
 	return app, nil
-}
-
-// UserEnv are the variables that the application's people set.
-func (d *Deployer) UserEnv(ctx context.Context, app Application, p Platform) (map[string]string, error) {
-	m, err := d.memory(ctx, app, p)
-	return m.userEnv, err
 }
 
 // Undeploy takes the pods of an application away, and how it is reached. What it has on servers stays, and so do its history
@@ -199,15 +193,10 @@ func (d *Deployer) Undeploy(ctx context.Context, app Application, p Platform, o 
 	return d.up(ctx, app, p, o, m)
 }
 
-// Owned is an error where an application of the same name, from another repository, is in the environment.
-func (d *Deployer) Owned(ctx context.Context, app Application, p Platform) error {
-	_, err := d.owned(ctx, app, p)
-	return err
-}
-
-// Live is the release that serves. There is none before the first, and none after Undeploy.
+// Live is the release that serves. There is none before the first, and none after Undeploy. That of another
+// repository is a [*TakenError].
 func (d *Deployer) Live(ctx context.Context, app Application, p Platform) (Record, bool, error) {
-	m, err := d.memory(ctx, app, p)
+	m, err := d.owned(ctx, app, p)
 	if err != nil {
 		return Record{}, false, err
 	}

@@ -281,3 +281,19 @@ func (q *queue) close() {
 	close(q.ended)
 	<-q.done
 }
+
+// Forward hands the events of [RunOptions.Events] on to a function; finished returns when all of them were. A nil function
+// wants none.
+func Forward(to func(Event)) (events chan<- Event, finished func()) {
+	if to == nil {
+		return nil, func() {}
+	}
+	ch, done := make(chan Event), make(chan struct{})
+	go func() {
+		defer close(done)
+		for e := range ch {
+			to(e)
+		}
+	}()
+	return ch, func() { close(ch); <-done }
+}

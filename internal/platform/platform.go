@@ -50,9 +50,6 @@ func Open(file *config.Platform, name string, secrets Secrets, images map[string
 	return e, nil
 }
 
-// Owners are whom to ask about it.
-func (e *Environment) Owners() []string { return e.settings.Owners }
-
 // wrap says where in the file an error belongs.
 func (e *Environment) wrap(field string, err error) error {
 	if err == nil {

@@ -63,9 +63,6 @@ func (o *options) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := e.Deployer.Owned(ctx, e.App, e.Bare); err != nil {
-		return err
-	}
 	if e.App.Release, err = o.release(ctx, e); err != nil {
 		return fmt.Errorf("%s: %w", e.Label(), err)
 	}
@@ -159,16 +156,9 @@ type step struct {
 func (o *options) show(ctx context.Context, e *remote.Environment, p deploy.Platform) error {
 	began := time.Now()
 	var steps []step
-	events, finished := make(chan engine.Event, 64), make(chan struct{})
-	go func() {
-		defer close(finished)
-		for e := range events {
-			steps = add(steps, e)
-		}
-	}()
+	events, finished := engine.Forward(func(e engine.Event) { steps = add(steps, e) })
 	res, err := e.Deployer.Release(ctx, e.App, p, deploy.ReleaseOptions{Options: deploy.Options{Events: events, Plan: true}, By: remote.By()})
-	close(events)
-	<-finished
+	finished()
 	if err != nil {
 		return fmt.Errorf("%s: %w", e.Label(), err)
 	}

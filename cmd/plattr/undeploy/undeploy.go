@@ -55,14 +55,11 @@ func (o *options) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := e.Deployer.Owned(ctx, e.App, e.Bare); err != nil {
+	last, err := e.Deployer.AsLast(ctx, e.App, e.Bare)
+	if err != nil {
 		return err
 	}
 	if err := o.confirm(ctx, e); err != nil {
-		return err
-	}
-	last, err := e.Deployer.AsLast(ctx, e.App, e.Bare)
-	if err != nil {
 		return err
 	}
 	p, err := e.Platform(ctx, deploy.Wanted(last))

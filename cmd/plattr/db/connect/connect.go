@@ -3,33 +3,29 @@ package connect
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"plattr.dev/plattr/cmd/plattr/internal/local"
+	"plattr.dev/plattr/cmd/plattr/internal/remote"
 	"plattr.dev/plattr/internal/cli"
 	"plattr.dev/plattr/internal/config/names"
 	"plattr.dev/plattr/internal/sqlshell"
 )
-
-// Remote finds the database of the application in an environment that is not local: a URL that works from here until it is
-// closed.
-type Remote func(ctx context.Context, env, command string) (url string, closeURL func() error, err error)
 
 // command is this one, for others who find the application locked.
 const command = "plattr db connect"
 
 type options struct {
 	*cli.Session
-	open   local.Opener
-	remote Remote
-	env    string
+	open  local.Opener
+	there remote.Opener
+	env   string
 }
 
 // New returns the `db connect` command.
-func New(s *cli.Session, open local.Opener, remote Remote) *cobra.Command {
-	o := &options{Session: s, open: open, remote: remote}
+func New(s *cli.Session, open local.Opener, there remote.Opener) *cobra.Command {
+	o := &options{Session: s, open: open, there: there}
 	cmd := &cobra.Command{
 		Use:   "connect [-- PSQL ARGUMENTS...]",
 		Short: "Open psql on the database",
@@ -47,28 +43,17 @@ func New(s *cli.Session, open local.Opener, remote Remote) *cobra.Command {
 }
 
 func (o *options) run(ctx context.Context, args []string) error {
-	url, closeURL, err := o.database(ctx)
-	if err != nil {
-		return err
-	}
-	err = sqlshell.Psql(ctx, url, args, o.In, o.Out, o.Err)
-	if closeErr := closeURL(); err == nil && closeErr != nil {
-		return fmt.Errorf("end the way to the database: %w", closeErr)
-	}
-	return err
-}
-
-func (o *options) database(ctx context.Context) (url string, closeURL func() error, err error) {
+	psql := func(url string) error { return sqlshell.Psql(ctx, url, args, o.In, o.Out, o.Err) }
 	if o.env != names.Local {
-		return o.remote(ctx, o.env, command)
+		return o.there.WithDatabase(ctx, o.env, command, psql)
 	}
 	app, err := o.open(ctx, command)
 	if err != nil {
-		return "", nil, err
+		return err
 	}
 	db, err := app.OpenDatabase(ctx, o.Session)
 	if err != nil {
-		return "", nil, err
+		return err
 	}
-	return db.DatabaseURL, func() error { return nil }, nil
+	return psql(db.DatabaseURL)
 }

@@ -3,19 +3,15 @@ package shell
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"plattr.dev/plattr/cmd/plattr/internal/local"
+	"plattr.dev/plattr/cmd/plattr/internal/remote"
 	"plattr.dev/plattr/internal/cli"
 	"plattr.dev/plattr/internal/config/names"
 	"plattr.dev/plattr/internal/sqlshell"
 )
-
-// Remote finds the database of the application in an environment that is not local: a URL that works from here until it is
-// closed.
-type Remote func(ctx context.Context, env, command string) (url string, closeURL func() error, err error)
 
 // name is this command, for others who find the application locked.
 const name = "plattr db shell"
@@ -23,15 +19,15 @@ const name = "plattr db shell"
 type options struct {
 	*cli.Session
 	open    local.Opener
-	remote  Remote
+	there   remote.Opener
 	env     string
 	command string
 	csv     bool
 }
 
 // New returns the `db shell` command.
-func New(s *cli.Session, open local.Opener, remote Remote) *cobra.Command {
-	o := &options{Session: s, open: open, remote: remote}
+func New(s *cli.Session, open local.Opener, there remote.Opener) *cobra.Command {
+	o := &options{Session: s, open: open, there: there}
 	cmd := &cobra.Command{
 		Use:   "shell",
 		Short: "Run SQL on the database, without psql",
@@ -78,14 +74,8 @@ func (o *options) run(ctx context.Context) error {
 
 // runRemote keeps no history: statements on the data of others stay out of this machine's files.
 func (o *options) runRemote(ctx context.Context, run sqlshell.Options) error {
-	url, closeURL, err := o.remote(ctx, o.env, name)
-	if err != nil {
-		return err
-	}
-	run.URL = url
-	err = sqlshell.Run(ctx, run)
-	if closeErr := closeURL(); err == nil && closeErr != nil {
-		return fmt.Errorf("end the way to the database: %w", closeErr)
-	}
-	return err
+	return o.there.WithDatabase(ctx, o.env, name, func(url string) error {
+		run.URL = url
+		return sqlshell.Run(ctx, run)
+	})
 }

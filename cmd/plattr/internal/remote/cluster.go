@@ -38,3 +38,16 @@ func (o Opener) Database(ctx context.Context, environment, command string) (url 
 	}
 	return url, closeURL, nil
 }
+
+// WithDatabase does something with a URL of Database, and ends the way to it.
+func (o Opener) WithDatabase(ctx context.Context, environment, command string, do func(url string) error) error {
+	url, closeURL, err := o.Database(ctx, environment, command)
+	if err != nil {
+		return err
+	}
+	err = do(url)
+	if closeErr := closeURL(); err == nil && closeErr != nil {
+		return fmt.Errorf("end the way to the database: %w", closeErr)
+	}
+	return err
+}

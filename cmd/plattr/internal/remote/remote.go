@@ -41,7 +41,6 @@ type Environment struct {
 
 	// servers completes the platform.
 	servers func(context.Context, deploy.Servers) (deploy.Platform, error)
-	owners  []string
 	// ingress is where this machine's cluster takes requests for every host; empty elsewhere.
 	ingress string
 }
@@ -118,14 +117,14 @@ func open(ctx context.Context, s *cli.Session, environment, command string) (*En
 		return nil, fmt.Errorf("open %s: %w", app.Name, err)
 	}
 	e := &Environment{Dir: dir}
-	if err := e.openPlatform(ctx, s, app, environment, command); err != nil {
+	if err := e.openPlatform(ctx, app, environment, command); err != nil {
 		return nil, err
 	}
 	return e, nil
 }
 
 // openPlatform opens an environment of the platform's file.
-func (e *Environment) openPlatform(ctx context.Context, _ *cli.Session, app *config.App, environment, command string) error {
+func (e *Environment) openPlatform(ctx context.Context, app *config.App, environment, command string) error {
 	file, err := loadPlatform(e.Dir)
 	if err != nil {
 		return err
@@ -146,7 +145,7 @@ func (e *Environment) openPlatform(ctx context.Context, _ *cli.Session, app *con
 		Name: app.Name, Spec: e.Config.ApplicationSpec, InBrowser: app.Framework == config.Static,
 		Repository: state.Repository(ctx, e.Dir), Host: host, URL: opened.URL(app.Name, host),
 	}
-	e.Deployer, e.Bare, e.owners = deploy.New(run), opened.Bare(app.Name), opened.Owners()
+	e.Deployer, e.Bare = deploy.New(run), opened.Bare(app.Name)
 	e.servers = func(ctx context.Context, wanted deploy.Servers) (deploy.Platform, error) {
 		return opened.Platform(ctx, app.Name, wanted)
 	}

@@ -20,17 +20,9 @@ func Run(s *cli.Session, label string, do func(events chan<- engine.Event) error
 	defer view.Close()
 	watch := local.NewWatch(view, label)
 	watch.Begin()
-	events, finished := make(chan engine.Event, 64), make(chan struct{})
-	go func() {
-		defer close(finished)
-		report := watch.Reports().Resources
-		for e := range events {
-			report(e)
-		}
-	}()
+	events, finished := engine.Forward(watch.Reports().Resources)
 	err := do(events)
-	close(events)
-	<-finished
+	finished()
 	if err != nil {
 		watch.Close("", nil, "", err)
 		return err
