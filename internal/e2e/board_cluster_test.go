@@ -7,6 +7,7 @@ import (
 	"errors"
 	"html"
 	"io"
+	"mime/multipart"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -59,6 +60,30 @@ func (v *guest) read(res *http.Response, err error) string {
 	return string(body)
 }
 
+// keeps posts a note with a file: its row, its words and its file are on three servers, and counted on a fourth.
+func (v *guest) keeps() {
+	v.t.Helper()
+	home := "http://" + v.name + ".staging.example.com"
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	v.must(errors.Join(form.WriteField("title", "Engines"), form.WriteField("body", "weave algebraical patterns")))
+	part, err := form.CreateFormFile("file", "note-g.txt")
+	v.must(err)
+	_, err = part.Write([]byte("Bernoulli numbers"))
+	v.must(errors.Join(err, form.Close()))
+	page := v.read(v.client.Post(home+"/notes", form.FormDataContentType(), &body))
+	file := regexp.MustCompile(`/notes/[A-Z0-9]+/file`).FindString(page)
+	if !strings.Contains(page, "Engines") || file == "" || !strings.Contains(page, `<dd id="posts">1<`) {
+		v.t.Fatalf("after a note was posted: %s", page)
+	}
+	if text := v.read(v.client.Get(home + file)); text != "Bernoulli numbers" {
+		v.t.Errorf("the note's file: %.300s", text)
+	}
+	if page := v.read(v.client.Get(home + "/?q=algebraical")); !strings.Contains(page, "Engines") {
+		v.t.Errorf("the search for its words: %s", page)
+	}
+}
+
 // addUser makes a user of the application's realm, as a person would in Keycloak's console.
 func (a *app) addUser(user, password string) {
 	a.t.Helper()
@@ -85,7 +110,8 @@ func (a *app) addUser(user, password string) {
 	a.must(err)
 	defer made.Body.Close()
 	if made.StatusCode != http.StatusCreated {
-		a.t.Fatalf("make a user: %s", made.Status)
+		why, _ := io.ReadAll(made.Body)
+		a.t.Fatalf("make a user: %s: %s", made.Status, why)
 	}
 }
 
@@ -93,10 +119,13 @@ func (a *app) addUser(user, password string) {
 func (a *app) board() {
 	a.deploy(testutil.Registry + "/board:dev")
 	a.serves("/", "Sign in")
-	a.addUser("ada", "a-password")
-	if page := a.guest().signIn("ada", "a-password"); !strings.Contains(page, "Sign out") {
+	const password = "Lovelace-1815-Byron" //nolint:gosec // of a user of this test
+	a.addUser("ada", password)
+	ada := a.guest()
+	if page := ada.signIn("ada", password); !strings.Contains(page, "Sign out") {
 		a.t.Errorf("after the sign-in: %.500s", page)
 	}
+	ada.keeps()
 	if status, text := a.ask("/api/rest/note", nil); status != http.StatusUnauthorized {
 		a.t.Errorf("REST without a token: %d %s", status, text)
 	}

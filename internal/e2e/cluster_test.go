@@ -77,6 +77,13 @@ func newPlace(t testing.TB, keycloak bool, images ...string) *place {
 	return p
 }
 
+// of is the place for a subtest.
+func (p *place) of(t *testing.T) *place {
+	q := *p
+	q.t = t
+	return &q
+}
+
 func (p *place) write(path, content string) {
 	p.t.Helper()
 	path = filepath.Join(p.root, path)
@@ -235,7 +242,11 @@ type deployed struct {
 
 func (a *app) deploy(image string, more ...string) deployed {
 	a.t.Helper()
-	got := a.run(append([]string{"deploy", "--env", "staging", "--image", image, "-o", "json"}, more...)...)
+	args := append([]string{"deploy", "--env", "staging", "-o", "json"}, more...)
+	if image != "" { // otherwise the one that runs
+		args = append(args, "--image", image)
+	}
+	got := a.run(args...)
 	var d deployed
 	if err := json.Unmarshal([]byte(got.out), &d); err != nil {
 		a.t.Fatalf("deploy -o json: %v", err)
@@ -258,32 +269,44 @@ func (d deployed) changed() int {
 func TestCluster(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, true, "guestbook", "board", "redis", "opensearch")
-	guestbook := p.app("guestbook", "guestbook", func(text string) string {
-		return text + "scaling: {min: 1, max: 2, targetCPU: 30}\n"
+	t.Run("Guestbook", func(t *testing.T) { //nolint:paralleltest // it looks at how pods are scaled by the load on them
+		p.of(t).app("guestbook", "guestbook", func(text string) string {
+			return text + "scaling: {min: 1, max: 2, targetCPU: 30}\n"
+		}).life()
 	})
-	registry := testutil.Registry
-	first := guestbook.deploy(registry + "/guestbook:dev")
+	t.Run("Probe", func(t *testing.T) {
+		t.Parallel()
+		p.of(t).app("doorbell", "guestbook", nil).unhealthy()
+	})
+	t.Run("Board", func(t *testing.T) {
+		t.Parallel()
+		p.of(t).app("board", "board", func(text string) string { return text + "scaling: {min: 1, max: 2}\n" }).board()
+	})
+}
+
+// life is that of an application from its first release to the end of its data.
+func (a *app) life() {
+	first := a.deploy(testutil.Registry + "/guestbook:dev")
 	if !strings.Contains(first.Image, "guestbook@sha256:") || first.Release != "1" || first.URL != "http://guestbook.staging.example.com" {
-		t.Errorf("the first release: %+v", first)
+		a.t.Errorf("the first release: %+v", first)
 	}
-	guestbook.serves("/", "Please sign the book")
-	if status, text := guestbook.ask("/", url.Values{"name": {"Ada"}, "message": {"Lovely cluster."}}); status >= 400 {
-		t.Errorf("signing: %d %s", status, text)
+	a.serves("/", "Please sign the book")
+	if status, text := a.ask("/", url.Values{"name": {"Ada"}, "message": {"Lovely cluster."}}); status >= 400 {
+		a.t.Errorf("signing: %d %s", status, text)
 	}
-	guestbook.serves("/api/rest/entry?select=name", `"Ada"`)
-	if again := guestbook.deploy(first.Image); again.changed() != 0 || again.Release != "1" {
-		t.Errorf("the same again: %+v", again)
+	a.serves("/api/rest/entry?select=name", `"Ada"`)
+	if again := a.deploy(first.Image); again.changed() != 0 || again.Release != "1" {
+		a.t.Errorf("the same again: %+v", again)
 	}
-	guestbook.looks(first)
-	t.Run("BadInput", func(*testing.T) { guestbook.badInput() })
-	guestbook.failures(first)
-	guestbook.secondRelease(first)
-	guestbook.configured()
-	guestbook.policies()
-	guestbook.scales()
-	guestbook.drift()
-	guestbook.end()
-	p.app("board", "board", func(text string) string { return text + "scaling: {min: 1, max: 2}\n" }).board()
+	a.looks(first)
+	a.badInput()
+	a.failures(first)
+	a.secondRelease(first)
+	a.configured()
+	a.policies()
+	a.scales()
+	a.drift()
+	a.end()
 }
 
 // badInput is refused in a line that names the fault, and changes nothing.
@@ -320,6 +343,27 @@ func (a *app) failures(first deployed) {
 	if again := a.deploy(first.Image); again.changed() != 0 {
 		a.t.Errorf("after failures the first release is not as it was: %+v", again)
 	}
+}
+
+// unhealthy is a release whose pods run and never answer their probe: the one before goes on.
+func (a *app) unhealthy() {
+	a.deploy(testutil.Registry + "/guestbook:dev")
+	path := filepath.Join(a.dir, "plattr.yaml")
+	before, err := os.ReadFile(path)
+	a.must(err)
+	a.must(os.WriteFile(path, append(before, "health: {path: /nowhere}\n"...), 0o600))
+	got := a.fails("goes on serving", "deploy", "--env", "staging")
+	for _, word := range []string{"/nowhere", "404"} {
+		if !strings.Contains(got.out+got.err, word) {
+			a.t.Errorf("the error does not say %q", word)
+		}
+	}
+	a.serves("/", "Please sign the book")
+	a.must(os.WriteFile(path, before, 0o600))
+	if again := a.deploy(""); again.changed() != 0 {
+		a.t.Errorf("after the failure the first release is not as it was: %+v", again)
+	}
+	a.run("undeploy", "--env", "staging", "--data", "--yes")
 }
 
 // secondRelease migrates, is configured, and is taken back.

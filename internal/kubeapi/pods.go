@@ -1,6 +1,7 @@
 package kubeapi
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
@@ -48,6 +49,9 @@ func PodFinding(pod map[string]any) Finding {
 	var unready Finding
 	for _, list := range []string{"initContainerStatuses", "containerStatuses"} {
 		for _, c := range Items(pod, "status", list) {
+			if f := neverStarted(pod, c); f.Text != "" {
+				return f
+			}
 			if f := containerFinding(c, list == "initContainerStatuses"); f.Class == "probe" {
 				unready = f
 			} else if f.Text != "" {
@@ -90,6 +94,30 @@ func containerFinding(c map[string]any, isInit bool) Finding {
 		return Finding{Text: fmt.Sprintf("container %s is running and not ready", name), After: Never, Class: "probe", Container: name}
 	}
 	return Finding{}
+}
+
+// neverStarted tells that a container was ended by the kubelet because it had not answered its startup probe in all the time
+// that this gives it.
+// Source: kubernetes, staging/src/k8s.io/api/core/v1/types.go, Probe, with its defaults.
+func neverStarted(pod, c map[string]any) Finding {
+	name := Text(c, "name")
+	containers := Items(pod, "spec", "containers")
+	i := slices.IndexFunc(containers, func(spec map[string]any) bool { return spec["name"] == name })
+	if i < 0 || Field(containers[i], "startupProbe") == nil || c["started"] == true {
+		return Finding{}
+	}
+	probe, _ := Field(containers[i], "startupProbe").(map[string]any)
+	period, failures := cmp.Or(Number(probe, "periodSeconds"), 10), cmp.Or(Number(probe, "failureThreshold"), 3)
+	given := time.Duration(Number(probe, "initialDelaySeconds")+period*(failures-1)) * time.Second
+	began, err1 := time.Parse(time.RFC3339, Text(c, "lastState", "terminated", "startedAt"))
+	ended, err2 := time.Parse(time.RFC3339, Text(c, "lastState", "terminated", "finishedAt"))
+	if err1 != nil || err2 != nil || ended.Sub(began) < given {
+		return Finding{}
+	}
+	return Finding{
+		Text:  fmt.Sprintf("container %s did not answer its startup probe for %s and was ended", name, ended.Sub(began)),
+		Class: "startup", Container: name, Ended: ended,
+	}
 }
 
 // runtimePrefix is what kubelet and container runtime put before the registry's own words.
@@ -156,7 +184,10 @@ func (w *Workload) Look(ctx context.Context, live map[string]any, now time.Time)
 		w.began = now
 	}
 	findings, err := w.Findings(ctx, live)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil: // the time is up, and the reason is the last one that was seen
+		return w.last
+	case err != nil:
 		w.last = Verdict{} // whoever may not see pods sees the object's own words
 		return w.last
 	}
@@ -205,7 +236,7 @@ func (w *Workload) judge(live map[string]any, findings []Finding, now time.Time)
 		if Text(live, "kind") == "Job" && f.Class == "crash" {
 			f.After = Never // the Job counts its failures itself
 		}
-		if f.Class == "crash" && !f.Ended.IsZero() && f.Ended.Before(w.began) {
+		if (f.Class == "crash" || f.Class == "startup") && !f.Ended.IsZero() && f.Ended.Before(w.began) {
 			f.After = max(f.After, anotherTry) // what it lacked then may be there by now
 		}
 		switch {

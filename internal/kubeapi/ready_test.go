@@ -134,6 +134,17 @@ func waitingFor(reason, message string, restarts int, last m) m {
 	return c
 }
 
+// starting is a container in its second try, the first of which ran from one time to another; its probe gives it 10 s.
+func starting(from, to string) m {
+	const day = "2026-01-01T"
+	p := pod(m{
+		"name": "app", "ready": false, "started": false, "restartCount": n(1), "state": m{"running": m{}},
+		"lastState": m{"terminated": m{"exitCode": n(0), "startedAt": day + from + "Z", "finishedAt": day + to + "Z"}},
+	})
+	p["spec"] = m{"containers": l{m{"name": "app", "startupProbe": m{"periodSeconds": n(2), "failureThreshold": n(5), "initialDelaySeconds": n(2)}}}}
+	return p
+}
+
 func TestPodFinding(t *testing.T) {
 	t.Parallel()
 	cases := map[string]struct {
@@ -150,6 +161,8 @@ func TestPodFinding(t *testing.T) {
 		"Config":       {pod(waitingFor("CreateContainerConfigError", `secret "x" not found`, 0, nil)), `secret "x" not found`, 10 * time.Second},
 		"Probe":        {pod(m{"name": "app", "ready": false, "state": m{"running": m{}}}), "is running and not ready", Never},
 		"Ready":        {pod(m{"name": "app", "ready": true, "state": m{"running": m{}}}), "", 0},
+		"Startup":      {starting("12:00:00", "12:00:10"), "did not answer its startup probe for 10s and was ended", 0},
+		"StartupCrash": {starting("12:00:00", "12:00:07"), "is running and not ready, after it ended: ", Never},
 		"Scheduling": {
 			m{"status": m{"conditions": l{cond("PodScheduled", "False", "Unschedulable", "0/1 nodes are available")}}},
 			"it fits on no node: 0/1 nodes are available", Never,

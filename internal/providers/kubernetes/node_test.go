@@ -37,6 +37,10 @@ func TestNode(t *testing.T) {
 		t.Parallel()
 		nodeJob(t, stackOn(t, c.Admin.Content, "node"))
 	})
+	t.Run("InPod", func(t *testing.T) {
+		t.Parallel()
+		nodeInPod(t, c)
+	})
 	cases := map[string]struct {
 		kind    string
 		spec    m
@@ -57,6 +61,11 @@ func TestNode(t *testing.T) {
 			"Deployment", shell("sleep 1d", m{"readinessProbe": m{"exec": m{"command": l{"sh", "-c", "echo warming up; exit 1"}}, "periodSeconds": 1}}), "15",
 			[]string{"container app is running and not ready", "Readiness probe failed: warming up"},
 			40 * time.Second,
+		},
+		"Startup": {
+			"Deployment", shell("sleep 1d", m{"startupProbe": m{"exec": m{"command": l{"sh", "-c", "echo no route; exit 1"}}, "periodSeconds": 1, "failureThreshold": 6}}), "",
+			[]string{"container app did not answer its startup probe for", "no route"},
+			60 * time.Second,
 		},
 		"Schedule": {
 			"DaemonSet", shell("sleep 1d", m{"resources": m{"requests": m{"cpu": "1000"}}}), "8",
