@@ -45,12 +45,19 @@ func run(args []string) (code int) {
 }
 
 // commandGC lets the heap of a command grow to five times what is in use before it is collected: a command lives for
-// less than a second and holds some 20 MB, and the collector would take a sixth of its time. GOGC rules where it is set.
-const commandGC = 400
+// less than a second and holds some 20 MB, and the collector would take a sixth of its time. One that lives longer, as a first
+// deploy, is collected when it nears commandMemory, in bytes. GOGC and GOMEMLIMIT rule where they are set.
+const (
+	commandGC     = 400
+	commandMemory = 96 << 20
+)
 
 func relaxCollector() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(commandGC)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(commandMemory)
 	}
 }
 
