@@ -126,6 +126,7 @@ func newWorld(t testing.TB) *world {
 
 func build(t testing.TB, dir string) string {
 	t.Helper()
+	testutil.OnWorkTree(t)
 	program := filepath.Join(dir, "plattr")
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", program, "plattr.dev/plattr/cmd/plattr")
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -61,6 +61,7 @@ func Kind(t testing.TB) *KindCluster {
 func newKind(t testing.TB) *KindCluster {
 	t.Helper()
 	forClusters(t)
+	OnWorkTree(t)
 	Require(t, runtime.GOOS == "linux" && runtime.GOARCH == "amd64", "the image of a Kind node is built for linux/amd64 only")
 	_, err := exec.LookPath("go")
 	Require(t, err == nil, "a Kind cluster's programs are built with go, which is not on PATH")

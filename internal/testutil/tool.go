@@ -20,6 +20,7 @@ import (
 // cannot build it skips the test; see [Require].
 func Tool(t testing.TB, name string) string {
 	t.Helper()
+	OnWorkTree(t)
 	path, err := buildTool(context.WithoutCancel(t.Context()), name) // clean-ups need tools, too
 	Require(t, err == nil, fmt.Sprintf("tool %s cannot be built: %v", name, err))
 	return path
