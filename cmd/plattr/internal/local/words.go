@@ -112,17 +112,51 @@ func Changes(changes map[string]int) string {
 }
 
 // Explain puts an error of a run in the user's words, or returns nil where it
-// is understood as it is.
+// is understood as it is. What failed side by side for one reason, as a server
+// that does not answer, is one line and the names of the others.
 func Explain(err error) []string {
 	var lines []string
+	likewise := map[string][]string{} // names by reason
+	var reasons []string
 	for _, e := range failures(err) {
+		why := reason(e)
+		if others, ok := likewise[why]; ok {
+			likewise[why] = append(others, Noun(e.Type, e.Name))
+			continue
+		}
+		likewise[why] = nil
+		reasons = append(reasons, why)
 		verb := "set up"
 		if e.Operation != "" {
 			verb = string(e.Operation)
 		}
 		lines = append(lines, fmt.Sprintf("could not %s %s: %v", verb, Noun(e.Type, e.Name), e.Cause))
 	}
+	for _, why := range reasons {
+		if others := likewise[why]; len(others) > 0 {
+			lines = append(lines, "nor, for the same reason, "+some(others))
+		}
+	}
 	return lines
+}
+
+// reason is why a resource failed, without the first words, which say what was
+// tried with it: what follows tells where and why.
+func reason(e *engine.ResourceError) string {
+	text := e.Cause.Error()
+	if _, why, ok := strings.Cut(text, ": "); ok && strings.Contains(why, ": ") {
+		return why
+	}
+	return text
+}
+
+// some names up to three, and counts the rest.
+func some(names []string) string {
+	const shown = 3
+	if len(names) > shown {
+		return strings.Join(names[:shown], ", ") + fmt.Sprintf(" and %d more", len(names)-shown)
+	}
+	return strings.Join(names, ", ")
 }
 
 // failures returns the resources that failed, all that were joined.
