@@ -52,6 +52,8 @@ type Options struct {
 
 	// message is kept in the stack's history.
 	message string
+	// discard lets buckets go with what they hold.
+	discard bool
 }
 
 // Result is what a run did, and how to reach what is there now.
@@ -107,6 +109,12 @@ func (m memory) compile(app Application, p Platform, o Options) (application.Con
 		return config, warnings, err
 	}
 	config.Kept, err = m.kept()
+	if o.discard && err == nil {
+		config.Kept[keptDiscard] = "true"
+		if config.Storage != nil {
+			config.Storage.ForceDestroy = true
+		}
+	}
 	return config, warnings, err
 }
 

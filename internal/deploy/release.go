@@ -74,6 +74,7 @@ const (
 	keptReleases   = "releases"
 	keptRepository = "repository"
 	keptUserEnv    = "userEnv"
+	keptDiscard    = "discard"
 )
 
 // memory is what the stack of an application remembers.
@@ -85,6 +86,7 @@ type memory struct {
 	userEnv    map[string]string
 	live       string // the ID of the release that serves, or empty
 	generation string // of the passwords
+	discards   bool   // the last run was to let everything go
 }
 
 // recall reads what an earlier run left.
@@ -94,6 +96,7 @@ func recall(outputs map[string]engine.Output) (memory, error) {
 	m.live, _ = outputs[application.OutputRelease].Value.(string)
 	kept, _ := outputs[application.OutputKept].Value.(map[string]any)
 	m.repository, _ = kept[keptRepository].(string)
+	m.discards = kept[keptDiscard] != nil
 	for name, to := range map[string]any{keptReleases: &m.records, keptUserEnv: &m.userEnv} {
 		text, ok := kept[name].(string)
 		if !ok {

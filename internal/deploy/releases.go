@@ -193,6 +193,31 @@ func (d *Deployer) Undeploy(ctx context.Context, app Application, p Platform, o 
 	return d.up(ctx, app, p, o, m)
 }
 
+// Discard deletes everything that the application has in the environment, its data and history included. The buckets of
+// environments that are kept refuse to go while they hold objects, until a run has allowed it to them: that is the one that
+// takes the pods away. Where an earlier Discard came that far, it goes on from there.
+func (d *Deployer) Discard(ctx context.Context, app Application, p Platform, o Options) (Result, error) {
+	m, err := d.owned(ctx, app, p)
+	switch {
+	case err != nil:
+		return Result{}, err
+	case !m.exists || m.discards:
+		return d.Destroy(ctx, app, p, o)
+	}
+	o.discard = true
+	before, err := d.Undeploy(ctx, app, p, o)
+	if err != nil {
+		return before, err
+	}
+	o.SkipRefresh = true // it was just looked at
+	res, err := d.Destroy(ctx, app, p, o)
+	if res.Changes == nil {
+		res.Changes = map[string]int{}
+	}
+	res.Changes[engine.Deleted] += before.Changes[engine.Deleted]
+	return res, err
+}
+
 // Live is the release that serves. There is none before the first, and none after Undeploy. That of another
 // repository is a [*TakenError].
 func (d *Deployer) Live(ctx context.Context, app Application, p Platform) (Record, bool, error) {
