@@ -115,9 +115,17 @@ func neverStarted(pod, c map[string]any) Finding {
 		return Finding{}
 	}
 	return Finding{
-		Text:  fmt.Sprintf("container %s did not answer its startup probe for %s and was ended", name, ended.Sub(began)),
+		Text:  fmt.Sprintf("container %s did not answer its startup probe%s for %s and was ended", name, page(probe), ended.Sub(began)),
 		Class: "startup", Container: name, Ended: ended,
 	}
+}
+
+// page is what a probe asks for, if it is a page.
+func page(probe map[string]any) string {
+	if Field(probe, "httpGet") == nil {
+		return ""
+	}
+	return fmt.Sprintf(" (GET %s on port %v)", cmp.Or(Text(probe, "httpGet", "path"), "/"), Field(probe, "httpGet", "port"))
 }
 
 // runtimePrefix is what kubelet and container runtime put before the registry's own words.

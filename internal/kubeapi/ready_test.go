@@ -141,7 +141,9 @@ func starting(from, to string) m {
 		"name": "app", "ready": false, "started": false, "restartCount": n(1), "state": m{"running": m{}},
 		"lastState": m{"terminated": m{"exitCode": n(0), "startedAt": day + from + "Z", "finishedAt": day + to + "Z"}},
 	})
-	p["spec"] = m{"containers": l{m{"name": "app", "startupProbe": m{"periodSeconds": n(2), "failureThreshold": n(5), "initialDelaySeconds": n(2)}}}}
+	p["spec"] = m{"containers": l{m{"name": "app", "startupProbe": m{
+		"httpGet": m{"path": "/up", "port": n(80)}, "periodSeconds": n(2), "failureThreshold": n(5), "initialDelaySeconds": n(2),
+	}}}}
 	return p
 }
 
@@ -161,7 +163,7 @@ func TestPodFinding(t *testing.T) {
 		"Config":       {pod(waitingFor("CreateContainerConfigError", `secret "x" not found`, 0, nil)), `secret "x" not found`, 10 * time.Second},
 		"Probe":        {pod(m{"name": "app", "ready": false, "state": m{"running": m{}}}), "is running and not ready", Never},
 		"Ready":        {pod(m{"name": "app", "ready": true, "state": m{"running": m{}}}), "", 0},
-		"Startup":      {starting("12:00:00", "12:00:10"), "did not answer its startup probe for 10s and was ended", 0},
+		"Startup":      {starting("12:00:00", "12:00:10"), "did not answer its startup probe (GET /up on port 80) for 10s and was ended", 0},
 		"StartupCrash": {starting("12:00:00", "12:00:07"), "is running and not ready, after it ended: ", Never},
 		"Scheduling": {
 			m{"status": m{"conditions": l{cond("PodScheduled", "False", "Unschedulable", "0/1 nodes are available")}}},
