@@ -59,8 +59,11 @@ e2e: ## the tests on real Kubernetes, with Kind clusters; installs what they nee
 bench: ## the figures of the README, each as a ratio against its alternative
 	PLATTR_TEST_REQUIRE=1 go test -p 1 -run '^$$' -bench . -benchtime 10x -timeout 60m ./...
 
-chaos: ## kill plattr N times at random moments (N=1000 SEED=7); with PLATTR_TEST_CLUSTER=1 also DEPLOYS deploys to a cluster
-	PLATTR_TEST_REQUIRE=1 go test -count=1 -timeout 240m -run '^TestChaos$$$(if $(PLATTR_TEST_CLUSTER),|^TestDeployChaos$$)' ./internal/e2e \
+chaos: ## kill plattr at random moments: N runs on this machine, DEPLOYS to a cluster (N=1000 DEPLOYS=200 SEED=7)
+	@internal/tools/setup.sh test
+	@if why=$$(internal/tools/clusters.sh); then internal/tools/setup.sh e2e; else echo "no deploys to a cluster: $$why"; fi
+	PLATTR_TEST_REQUIRE=1 PLATTR_TEST_CLUSTER=$$(internal/tools/clusters.sh >/dev/null && echo 1) \
+	  go test -count=1 -parallel 1 -timeout 240m -run '^(TestChaos|TestDeployChaos)$$' ./internal/e2e \
 	  -chaos.n=$(N) -chaos.deploy=$(DEPLOYS) -chaos.seed=$(SEED) -v
 
 setup: ## install what the tests need on this machine
