@@ -307,7 +307,7 @@ spec:
       terminationGracePeriodSeconds: 1
       containers:
         - name: postgres
-          image: localhost:5050/postgres:17
+          image: localhost:5055/postgres:17
           env: [{name: POSTGRES_PASSWORD, value: super-secret}]
           readinessProbe: {tcpSocket: {port: 5432}, periodSeconds: 1}
 ---

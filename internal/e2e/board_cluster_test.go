@@ -170,7 +170,7 @@ spec:
   securityContext: {runAsNonRoot: true, runAsUser: 999, seccompProfile: {type: RuntimeDefault}}
   containers:
     - name: shell
-      image: localhost:5050/postgres:17
+      image: localhost:5055/postgres:17
       command: [sleep, "600"]
       securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
       readinessProbe: {exec: {command: [/bin/false]}, periodSeconds: 60} # it must get no requests of the application's

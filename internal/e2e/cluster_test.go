@@ -57,10 +57,10 @@ environments:
       - {cidr: %[1]s/32, ports: [30432, 30900, 30880]}
     state: file://state
     images:
-      plattr: localhost:5050/plattr:dev
-      postgrest: localhost:5050/postgrest:12
-      redis: localhost:5050/redis:6.2
-      opensearch: localhost:5050/opensearch:3
+      plattr: localhost:5055/plattr:dev
+      postgrest: localhost:5055/postgrest:12
+      redis: localhost:5055/redis:6.2
+      opensearch: localhost:5055/opensearch:3
 `
 
 // newPlace makes a cluster with the servers of staging, and a folder with the platform's file.

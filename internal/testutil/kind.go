@@ -13,7 +13,7 @@ import (
 )
 
 // Registry is where Kind clusters find images, under the same name inside and outside of them.
-const Registry = "localhost:5050"
+const Registry = "localhost:5055"
 
 // KindCluster is a real Kubernetes of one node, in a container: pods run, volumes are bound (class "standard"), network
 // policies refuse, and metrics arrive, so that autoscalers scale.

@@ -56,7 +56,7 @@ spec:
       securityContext: {fsGroup: 999, runAsNonRoot: true, runAsUser: 999}
       containers:
         - name: postgres
-          image: localhost:5050/postgres:17
+          image: localhost:5055/postgres:17
           env: [{name: POSTGRES_PASSWORD, value: secret}, {name: PGDATA, value: /data/pg}]
           ports: [{containerPort: 5432}]
           readinessProbe: {tcpSocket: {port: 5432}, periodSeconds: 1}
@@ -86,7 +86,7 @@ spec:
     spec:
       containers:
         - name: postgrest
-          image: localhost:5050/postgrest:12
+          image: localhost:5055/postgrest:12
           env:
             - {name: PGRST_DB_URI, value: "postgres://postgres:secret@db/postgres"}
             - {name: PGRST_DB_SCHEMAS, value: public}
@@ -113,7 +113,7 @@ spec:
   selector: {matchLabels: {app: stranger}}
   template:
     metadata: {labels: {app: stranger}}
-    spec: {containers: [{name: redis, image: "localhost:5050/redis:6.2"}], terminationGracePeriodSeconds: 1}
+    spec: {containers: [{name: redis, image: "localhost:5055/redis:6.2"}], terminationGracePeriodSeconds: 1}
 ---
 apiVersion: autoscaling/v2
 kind: HorizontalPodAutoscaler

@@ -48,7 +48,7 @@ spec:
     spec:
       containers:
         - name: postgres
-          image: localhost:5050/postgres:17
+          image: localhost:5055/postgres:17
           env: [{name: POSTGRES_PASSWORD, value: super-secret}]
           readinessProbe: {tcpSocket: {port: 5432}, periodSeconds: 1}
 ---
@@ -74,7 +74,7 @@ spec:
       securityContext: {fsGroup: 1000}
       containers:
         - name: s3
-          image: localhost:5050/plattr:dev
+          image: localhost:5055/plattr:dev
           args: [serve-s3, /config/s3.json]
           readinessProbe: {tcpSocket: {port: 9000}, periodSeconds: 1}
           volumeMounts: [{name: data, mountPath: /data}, {name: config, mountPath: /config}]
@@ -105,7 +105,7 @@ spec:
     spec:
       containers:
         - name: keycloak
-          image: localhost:5050/keycloak:26
+          image: localhost:5055/keycloak:26
           args: [start-dev, --http-host=0.0.0.0, --http-port=8080, --cache=local, --health-enabled=false]
           env:
             - {name: KC_HOSTNAME, value: "http://NODE:30880"}

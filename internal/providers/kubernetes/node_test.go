@@ -48,7 +48,7 @@ func TestNode(t *testing.T) {
 		want    []string
 		within  time.Duration
 	}{
-		"Image": {"Deployment", shell("", m{"image": testutil.Registry + "/nothing:1"}), "", []string{"image localhost:5050/nothing:1 of container app cannot be had"}, 90 * time.Second},
+		"Image": {"Deployment", shell("", m{"image": testutil.Registry + "/nothing:1"}), "", []string{"image localhost:5055/nothing:1 of container app cannot be had"}, 90 * time.Second},
 		// Without minReadySeconds, a container without a probe is ready for the moment that it runs.
 		"Crash": {"Deployment", with(shell("echo no database >/dev/termination-log; exit 3", nil), m{"minReadySeconds": 10}), "", []string{"container app crashes: exit code 3: no database"}, 90 * time.Second},
 		"Start": {"StatefulSet", shell("", m{"command": l{"no-such-program"}}), "", []string{"no-such-program"}, 60 * time.Second},

@@ -1,14 +1,14 @@
 #!/bin/sh
 # cluster.sh up NAME KUBECONFIG | prepare NAME | down NAME: a Kind cluster with what images need.
 #
-# up starts a Docker daemon if none answers, a registry on localhost:5050, which means the same inside the cluster, and a
+# up starts a Docker daemon if none answers, a registry on localhost:5055, which means the same inside the cluster, and a
 # cluster NAME of one node, and writes KUBECONFIG. Port 80 of the node is a free port of the machine, printed at the end.
 # prepare does all of that but the cluster, for tests of a program that makes one of this name itself, with a registry
 # NAME-registry: it prints DOCKER_HOST and the names of the images of a node and of a registry, a line each.
 # down removes that cluster, and with the last one the registry and a daemon that up started. Other clusters are left alone.
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
-registry=plattr-registry prefix=plattr-test # of all clusters that are ours
+registry=plattr-test-registry prefix=plattr-test # of all clusters that are ours
 
 prepare() {
   "$here/dockerd.sh" start
@@ -48,7 +48,7 @@ start_registry() {
   [ -z "$(docker ps -q -f "name=^$registry\$")" ] || return 0
   docker rm -f "$registry" >/dev/null 2>&1 || true
   mkdir -p "$cache/registry"
-  docker run -d --name "$registry" -p 127.0.0.1:5050:5000 -v "$cache/registry:/var/lib/registry" "$tag" >/dev/null
+  docker run -d --name "$registry" -p 127.0.0.1:5055:5000 -v "$cache/registry:/var/lib/registry" "$tag" >/dev/null
 }
 
 down() {

@@ -1,5 +1,5 @@
 #!/bin/bash
-# images.sh [NAME...]: pushes images to the registry of the clusters, localhost:5050, building each once; all without a name.
+# images.sh [NAME...]: pushes images to the registry of the clusters, localhost:5055, building each once; all without a name.
 #
 # No image is pulled: the services are the programs that plattr downloads for laptops, on a few packages of Debian; plattr
 # and the example applications are built from this work tree. Names, variables, users and folders are those of the official
@@ -15,7 +15,7 @@
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 set -o pipefail
-registry=localhost:5050 top=$here/../../..
+registry=localhost:5055 top=$here/../../..
 
 # runtime is what the programs are linked with, shells for their scripts and a user's certificates.
 runtime=bash,busybox-static,ca-certificates,libc6,libgcc-s1,libstdc++6,libssl3,zlib1g,tzdata

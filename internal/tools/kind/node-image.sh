@@ -9,7 +9,7 @@
 # - No kindnetd: containerd makes the CNI configuration from the node's pod network, pod-network.sh the routes (IPv4 only).
 # - NetworkPolicies and metrics work: kube-network-policies and metrics-server run in every cluster, from the manifest that
 #   Kind applies as its network plugin's.
-# - Names of images that begin with localhost:5050 mean the registry of cluster.sh.
+# - Names of images that begin with localhost:5055 mean the registry of cluster.sh.
 #
 # It needs root (a file system with owners), mmdebstrap, containerd and a Docker daemon (dockerd.sh start).
 here=$(cd "$(dirname "$0")" && pwd)
@@ -43,8 +43,8 @@ base() {
   cp -r --no-preserve=mode,ownership "$here/node/." "$root/"
   chmod 755 "$root"/usr/local/bin/* "$root"/kind/bin/*
   units
-  mkdir -p "$root"/etc/kubernetes/manifests "$root"/etc/cni/net.d "$root"/opt/cni "$root"/etc/containerd/certs.d/localhost:5050
-  echo '[host."http://plattr-registry:5000"]' >"$root"/etc/containerd/certs.d/localhost:5050/hosts.toml
+  mkdir -p "$root"/etc/kubernetes/manifests "$root"/etc/cni/net.d "$root"/opt/cni "$root"/etc/containerd/certs.d/localhost:5055
+  echo '[host."http://plattr-test-registry:5000"]' >"$root"/etc/containerd/certs.d/localhost:5055/hosts.toml
   ln -sfn /usr/lib/cni "$root/opt/cni/bin"
   ln -sf /usr/bin/containerd "$root/usr/local/bin/containerd"
 }
