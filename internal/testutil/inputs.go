@@ -5,22 +5,15 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"sync"
 	"testing"
 )
 
 // OnWorkTree makes the result of a test depend on the sources of the whole work tree. `go test` repeats an old result while
 // neither the test's program nor a file that it opened has changed; what a test builds or runs by another command, as plattr
-// itself, images of clusters and their scripts, is invisible to it.
+// itself, images of clusters and their scripts, is invisible to it. Of a folder that is opened, it notes the names, sizes and
+// times of the files.
 func OnWorkTree(t testing.TB) {
 	t.Helper()
-	if err := lookAtWorkTree(); err != nil {
-		t.Fatalf("look at the work tree: %v", err)
-	}
-}
-
-// lookAtWorkTree opens every folder: of one that is opened, go notes the names, sizes and times of its files.
-var lookAtWorkTree = sync.OnceValue(func() error {
 	_, file, _, _ := runtime.Caller(0)
 	top := filepath.Join(filepath.Dir(file), "..", "..")
 	for _, path := range []string{"cmd", "components", "internal", "localdev", "operator", "stacks", "testdata"} {
@@ -35,8 +28,7 @@ var lookAtWorkTree = sync.OnceValue(func() error {
 			return folder.Close()
 		})
 		if err != nil {
-			return err
+			t.Fatalf("look at the work tree: %v", err)
 		}
 	}
-	return nil
-})
+}
