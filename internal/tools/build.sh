@@ -17,19 +17,21 @@ patches=$([ ! -d patch ] || find patch -name '*.go' | sort)
 hash=$(for f in go.sum *.go ldflags names $patches; do [ ! -f "$f" ] || cat "$f"; done | sha256sum | cut -c1-16)
 bin=${XDG_CACHE_HOME:-$HOME/.cache}/plattr/tools/$name-$hash/bin/$name
 
-# patched FOLDER: makes FOLDER/go.mod, which is go.mod with a copy in FOLDER of each module that has a patch.
+# patched FOLDER: makes FOLDER/go.mod, which is go.mod with a copy in FOLDER of each module that has a patch. Nothing is
+# loaded as a package for it: what only a replaced package imports is never downloaded.
 patched() {
   cp go.mod go.sum "$1/"
-  for package in $(echo "$patches" | sed 's,^patch/\(.*\)/[^/]*$,\1,' | sort -u); do
-    set -- "$1" "$package" $(go list -find -f '{{.Module.Path}} {{.Module.Dir}} {{.Dir}}' "$package")
-    if [ ! -d "$1/$3" ]; then
-      mkdir -p "$1/$3"
-      cp -r "$4/." "$1/$3"
-      chmod -R u+w "$1/$3"
-      go mod edit -replace "$3=$1/$3" "$1/go.mod"
+  for replaced in $(echo "$patches" | sed 's,^patch/\(.*\)/[^/]*$,\1,' | sort -u); do
+    module=$(sed -n 's/^\t\([^ ]*\) v.*/\1/p' go.mod | while read -r m; do case $replaced in "$m"/*) echo "$m" ;; esac; done | tail -1)
+    if [ ! -d "$1/$module" ]; then
+      mkdir -p "$1/$module"
+      go mod download "$module"
+      cp -r "$(go list -m -f '{{.Dir}}' "$module")/." "$1/$module"
+      chmod -R u+w "$1/$module"
+      go mod edit -replace "$module=$1/$module" "$1/go.mod"
     fi
-    rm "$1/$3${5#"$4"}"/*.go
-    cp "patch/$package"/*.go "$1/$3${5#"$4"}"
+    rm "$1/$replaced"/*.go
+    cp "patch/$replaced"/*.go "$1/$replaced"
   done
 }
 
