@@ -66,7 +66,7 @@ func platformAt(t *testing.T, servers testutil.Servers, c *testutil.KindCluster)
 		Cluster: deploy.Cluster{
 			Kubeconfig:  c.Admin.Content,
 			PlattrImage: pinned(t, "plattr:dev"), RestImage: pinned(t, "postgrest:12"),
-			Ingress: application.Ingress{Class: "traefik", Rewrite: application.Rewrite{Traefik: true}},
+			Ingress:  application.Ingress{Class: "traefik", Rewrite: application.Rewrite{Traefik: true}},
 			Services: []application.Peer{{Namespace: "services", Ports: []int{5432, 9000}}, {CIDR: node + "/32", Ports: []int{30432, 30900}}},
 		},
 	}
