@@ -1,4 +1,4 @@
-// The ingress controller of Kind clusters in tests.
+// Traefik, the ingress controller of Kind clusters. What is replaced and excluded here is so in its own go.mod.
 module plattr.dev/plattr/internal/tools/traefik
 
 go 1.26
