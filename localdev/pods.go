@@ -416,7 +416,7 @@ func (p *Pods) runs(ctx context.Context, at place, wanted []string) error {
 			return errNotAsDeclared
 		}
 	}
-	if slices.Contains(wanted, ingressName) && !p.servesIngresses(ctx, at) {
+	if slices.Contains(wanted, ingressName) && !p.servesIngresses(ctx) {
 		return errNotAsDeclared
 	}
 	g, ctx := errgroup.WithContext(ctx)

@@ -30,7 +30,7 @@ type podsMachine struct {
 func newPodsMachine(t *testing.T) *podsMachine {
 	t.Helper()
 	parts := testutil.PrepareKind(t)
-	parts.Images(t, "postgres", "redis", "postgrest", "keycloak", "opensearch", "skipper", "guestbook")
+	parts.Images(t, "postgres", "redis", "postgrest", "keycloak", "opensearch", "traefik", "guestbook")
 	t.Setenv("DOCKER_HOST", parts.DockerHost)
 	m := &podsMachine{parts: parts, dir: filepath.Join(room(t), "state"), program: filepath.Join(t.TempDir(), "plattr")}
 	build := osexec.CommandContext(t.Context(), "go", "build", "-o", m.program, "plattr.dev/plattr/cmd/plattr")
@@ -45,8 +45,7 @@ func newPodsMachine(t *testing.T) *podsMachine {
 		kind.NameVariable: parts.Name, "PLATTR_IMAGE_NODE": parts.Node, "PLATTR_IMAGE_REGISTRY": parts.Registry,
 		"PLATTR_IMAGE_POSTGRESQL": image("postgres:17"), "PLATTR_IMAGE_POSTGREST": image("postgrest:12"),
 		"PLATTR_IMAGE_KEYCLOAK": image("keycloak:26"), "PLATTR_IMAGE_REDIS": image("redis:6.2"),
-		"PLATTR_IMAGE_OPENSEARCH": image("opensearch:3"),
-		"PLATTR_IMAGE_SKIPPER":    image("skipper:0.22"),
+		"PLATTR_IMAGE_OPENSEARCH": image("opensearch:3"), "PLATTR_IMAGE_TRAEFIK": image("traefik:3.6"),
 		"PLATTR_IMAGE_DASHBOARDS": kind.None, "PLATTR_IMAGE_METRICS_SERVER": kind.None, // the test's node has one
 	}
 	machine := env(m.dir)

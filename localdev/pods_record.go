@@ -212,7 +212,9 @@ func (r podsRecord) config(s podsSetting) (local.Config, error) {
 		c.PostgREST = append(c.PostgREST, r.PostgREST[app].config(app))
 	}
 	if r.Applications {
-		c.Applications = &local.Applications{Namespace: "plattr-" + names.Local, Ingress: s.controller()}
+		c.Applications = &local.Applications{Namespace: "plattr-" + names.Local, Ingress: local.Controller{
+			Image: s.images.Traefik, Port: kind.NodePort(ports.Ingress, 0),
+		}}
 	}
 	return c, nil
 }
@@ -225,14 +227,6 @@ func (r podsREST) config(app string) local.PostgREST {
 	delete(rest.Settings, settingDatabase)
 	delete(rest.Settings, services.SettingKeys)
 	return rest
-}
-
-// controller is Traefik, unless an image of skipper is set.
-func (s podsSetting) controller() local.Controller {
-	if s.images.Skipper != "" {
-		return local.Controller{Kind: local.Skipper, Image: s.images.Skipper, Port: kind.NodePort(ports.Ingress, 0)}
-	}
-	return local.Controller{Kind: local.Traefik, Image: s.images.Traefik, Port: kind.NodePort(ports.Ingress, 0)}
 }
 
 func (s podsSetting) s3File() (string, error) {
@@ -317,13 +311,8 @@ func (r podsRecord) specOf(name string, s podsSetting) (services.Spec, bool) {
 // clusterEndpoint is the cluster as a place for applications.
 func (p place) clusterEndpoint() *ClusterEndpoint {
 	ingress := application.Ingress{
-		Class: string(p.controller().Kind), Port: p.ports.Port(ports.Ingress, 0), Controller: local.IngressNamespace,
+		Class: local.IngressClass, Port: p.ports.Port(ports.Ingress, 0), Controller: local.IngressNamespace,
 		Rewrite: application.Rewrite{Traefik: true},
-	}
-	if p.controller().Kind == local.Skipper {
-		ingress.Rewrite = application.Rewrite{
-			Path: "/api/rest", Annotations: map[string]string{"zalando.org/skipper-filter": `modPath("^/api/rest/?", "/")`},
-		}
 	}
 	servers := []int{local.PostgreSQLPort, local.S3Port, local.KeycloakPort, local.RedisPort, local.OpenSearchPort}
 	return &ClusterEndpoint{IngressPort: ingress.Port, Platform: deploy.Cluster{

@@ -101,6 +101,6 @@ func TestPodsInside(t *testing.T) {
 	}
 	end := (place{at, r}).clusterEndpoint()
 	if end.IngressPort != at.ports.Port(ports.Ingress, 0) || !end.Platform.Ingress.Rewrite.Traefik || end.Platform.Ingress.Class != "traefik" {
-		t.Errorf("without an image of skipper the controller is Traefik: %+v", end)
+		t.Errorf("the controller is Traefik: %+v", end)
 	}
 }

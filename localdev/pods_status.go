@@ -117,10 +117,10 @@ func list[Object any](ctx context.Context, p *Pods, path string, name func(*Obje
 }
 
 // servesIngresses tells whether the ingress controller runs.
-func (p *Pods) servesIngresses(ctx context.Context, at place) bool {
+func (p *Pods) servesIngresses(ctx context.Context) bool {
 	there, err := list(ctx, p, "/apis/apps/v1/namespaces/"+local.IngressNamespace+"/deployments",
 		func(d *deployment) string { return d.Metadata.Name })
-	d := there[string(at.controller().Kind)]
+	d := there[local.IngressClass]
 	return err == nil && d != nil && d.ready()
 }
 

@@ -20,14 +20,12 @@ import (
 
 	"plattr.dev/plattr/internal/config"
 	"plattr.dev/plattr/internal/deploy"
-	"plattr.dev/plattr/internal/engine"
 	"plattr.dev/plattr/internal/providers/plattr/redisclient"
 	"plattr.dev/plattr/internal/testutil"
 	"plattr.dev/plattr/localdev/kind"
 	"plattr.dev/plattr/localdev/ports"
 	"plattr.dev/plattr/localdev/state"
 	"plattr.dev/plattr/localdev/supervisor"
-	"plattr.dev/plattr/stacks/local"
 )
 
 // guestbook is a real application with an image.
@@ -449,31 +447,7 @@ func (m *podsMachine) deployed(t *testing.T) {
 			return nil
 		})
 	}
-	m.takesTraefik(t)
 	if _, err := d.Destroy(t.Context(), Reports{}); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// takesTraefik: the API server takes the objects of Traefik, whose program is not here.
-func (m *podsMachine) takesTraefik(t *testing.T) {
-	t.Helper()
-	p := m.open(t)
-	at, err := p.look(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	at.images.Skipper = ""
-	config, err := at.record.config(at.podsSetting)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := openEngine(p.state, "test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	res, err := e.Preview(t.Context(), servicesStack, local.Program(config), engine.RunOptions{}) // a dry run of the API server's
-	if err != nil || res.Changes[engine.Created] < 15 {
-		t.Errorf("the objects of Traefik: %v, %v", res.Changes, err)
 	}
 }

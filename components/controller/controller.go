@@ -1,6 +1,4 @@
-// Package controller runs an ingress controller in the laptop's cluster, at a port of its node: Traefik, or skipper, which can
-// be built where Traefik cannot. Tests run skipper; of Traefik they try that its objects are taken by an API server, and
-// nothing more.
+// Package controller runs Traefik in the laptop's cluster, the ingress controller at a port of its node.
 package controller
 
 import (
@@ -22,18 +20,11 @@ import (
 // Type is the Pulumi type token; changing it replaces every Controller.
 const Type = "plattr:components:Controller"
 
-// Kind is which controller it is, and the name of its IngressClass.
-type Kind string
-
-// The kinds.
-const (
-	Traefik Kind = "traefik"
-	Skipper Kind = "skipper"
-)
+// Class is the name of its IngressClass.
+const Class = "traefik"
 
 // Args is what a Controller needs. The component takes its provider, kubernetes, from its resource options.
 type Args struct {
-	Kind      Kind
 	Image     string
 	Namespace string
 	// NodePort is the port of the node on which it serves HTTP.
@@ -51,7 +42,7 @@ type Controller struct {
 // port is where the controller listens in its pod.
 const port = 8000
 
-// user is who it runs as; the images name nobody, or root.
+// user is who it runs as; the image names root.
 const user = 10001
 
 // New registers a Controller and its objects.
@@ -71,9 +62,6 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 
 func (a *Args) validate() error {
 	var errs []error
-	if a.Kind != Traefik && a.Kind != Skipper {
-		errs = append(errs, fmt.Errorf("there is no kind %q", a.Kind))
-	}
 	if a.Image == "" {
 		errs = append(errs, errors.New("there is no image"))
 	}
@@ -84,11 +72,11 @@ func (a *Args) validate() error {
 }
 
 func (a *Args) app() kube.App {
-	return kube.App{Name: string(a.Kind), Namespace: a.Namespace, Environment: "local"}
+	return kube.App{Name: Class, Namespace: a.Namespace, Environment: "local"}
 }
 
 func (c *Controller) add(ctx *pulumi.Context, args *Args) error {
-	name, app, parent := string(args.Kind), args.app(), pulumi.Parent(c)
+	name, app, parent := Class, args.app(), pulumi.Parent(c)
 	account, err := corev1.NewServiceAccount(ctx, name, &corev1.ServiceAccountArgs{Metadata: app.Object(name)}, parent)
 	if err != nil {
 		return fmt.Errorf("service account: %w", err)
@@ -97,14 +85,12 @@ func (c *Controller) add(ctx *pulumi.Context, args *Args) error {
 	if err != nil {
 		return err
 	}
-	if args.Kind == Traefik {
-		for _, kind := range traefikKinds() {
-			definition, err := addDefinition(ctx, kind, parent)
-			if err != nil {
-				return err
-			}
-			needed = append(needed, definition)
+	for _, kind := range kinds() {
+		definition, err := addDefinition(ctx, kind, parent)
+		if err != nil {
+			return err
 		}
+		needed = append(needed, definition)
 	}
 	deployment, err := appsv1.NewDeployment(ctx, name, &appsv1.DeploymentArgs{
 		Metadata: app.Object(name), Spec: args.deployment(account.Metadata.Name().Elem()),
@@ -113,7 +99,7 @@ func (c *Controller) add(ctx *pulumi.Context, args *Args) error {
 		return fmt.Errorf("deployment: %w", err)
 	}
 	class, err := networkingv1.NewIngressClass(ctx, name, &networkingv1.IngressClassArgs{
-		Metadata: clusterObject(name), Spec: &networkingv1.IngressClassSpecArgs{Controller: pulumi.String(args.controllerName())},
+		Metadata: clusterObject(name), Spec: &networkingv1.IngressClassSpecArgs{Controller: pulumi.String("traefik.io/ingress-controller")},
 	}, parent)
 	if err != nil {
 		return fmt.Errorf("ingress class: %w", err)
@@ -122,13 +108,6 @@ func (c *Controller) add(ctx *pulumi.Context, args *Args) error {
 		return v[0].(string) //nolint:forcetypeassert // an output of strings
 	}).(pulumi.StringOutput) //nolint:forcetypeassert // of a function that returns such
 	return nil
-}
-
-func (a *Args) controllerName() string {
-	if a.Kind == Traefik {
-		return "traefik.io/ingress-controller"
-	}
-	return "zalando.org/skipper"
 }
 
 // clusterObject is the metadata of an object that has no namespace.
@@ -140,27 +119,25 @@ func clusterObject(name string) *metav1.ObjectMetaArgs {
 }
 
 // rule lets the controller read kinds of one group.
-func rule(group string, verbs []string, resources ...string) rbacv1.PolicyRuleArgs {
+func rule(ofGroup string, verbs []string, resources ...string) rbacv1.PolicyRuleArgs {
 	return rbacv1.PolicyRuleArgs{
-		ApiGroups: pulumi.StringArray{pulumi.String(group)}, Resources: pulumi.ToStringArray(resources), Verbs: pulumi.ToStringArray(verbs),
+		ApiGroups: pulumi.StringArray{pulumi.String(ofGroup)}, Resources: pulumi.ToStringArray(resources), Verbs: pulumi.ToStringArray(verbs),
 	}
 }
 
 // addRights lets the controller see what Ingresses lead to (https://doc.traefik.io/traefik/reference/dynamic-configuration/kubernetes-crd/).
 func (a *Args) addRights(ctx *pulumi.Context, account *corev1.ServiceAccount, parent pulumi.ResourceOption) ([]pulumi.Resource, error) {
-	name, read := "plattr-"+string(a.Kind), []string{"get", "list", "watch"}
+	name, read := "plattr-"+Class, []string{"get", "list", "watch"}
+	var plurals []string
+	for _, k := range kinds() {
+		plurals = append(plurals, k.plural)
+	}
 	rules := rbacv1.PolicyRuleArray{
 		rule("", read, "services", "endpoints", "namespaces", "pods", "secrets", "nodes", "configmaps"),
 		rule("discovery.k8s.io", read, "endpointslices"),
 		rule("networking.k8s.io", read, "ingresses", "ingressclasses"),
 		rule("networking.k8s.io", []string{"update"}, "ingresses/status"),
-	}
-	if a.Kind == Traefik {
-		var plurals []string
-		for _, k := range traefikKinds() {
-			plurals = append(plurals, k.plural)
-		}
-		rules = append(rules, rule(traefikGroup, read, plurals...))
+		rule(group, read, plurals...),
 	}
 	role, err := rbacv1.NewClusterRole(ctx, name, &rbacv1.ClusterRoleArgs{Metadata: clusterObject(name), Rules: rules}, parent)
 	if err != nil {
@@ -193,8 +170,8 @@ func (a *Args) deployment(account pulumi.StringInput) *appsv1.DeploymentSpecArgs
 			Spec: &corev1.PodSpecArgs{
 				ServiceAccountName: account, EnableServiceLinks: pulumi.Bool(false), SecurityContext: kube.PodSecurity(user),
 				Containers: corev1.ContainerArray{&corev1.ContainerArgs{
-					Name: pulumi.String(string(a.Kind)), Image: pulumi.String(a.Image), ImagePullPolicy: pulumi.String("IfNotPresent"),
-					Args:      pulumi.ToStringArray(a.flags()),
+					Name: pulumi.String(Class), Image: pulumi.String(a.Image), ImagePullPolicy: pulumi.String("IfNotPresent"),
+					Args:      pulumi.ToStringArray(flags()),
 					Ports:     corev1.ContainerPortArray{&corev1.ContainerPortArgs{ContainerPort: pulumi.Int(port), HostPort: pulumi.Int(a.NodePort)}},
 					Resources: kube.Resources("20m", "64Mi", "512Mi"), SecurityContext: kube.ContainerSecurity(),
 					ReadinessProbe: &corev1.ProbeArgs{TcpSocket: &corev1.TCPSocketActionArgs{Port: pulumi.Int(port)}, PeriodSeconds: pulumi.Int(1)},
@@ -206,30 +183,23 @@ func (a *Args) deployment(account pulumi.StringInput) *appsv1.DeploymentSpecArgs
 	}
 }
 
-// flags serve HTTP on one port, for the Ingresses of one class.
-func (a *Args) flags() []string {
-	if a.Kind == Traefik {
-		return []string{
-			fmt.Sprintf("--entryPoints.web.address=:%d", port), "--providers.kubernetesingress=true",
-			"--providers.kubernetesingress.ingressclass=traefik", "--providers.kubernetescrd=true",
-			"--global.checknewversion=false", "--global.sendanonymoususage=false", "--log.level=WARN",
-		}
-	}
+// flags serve HTTP on one port, for the Ingresses of the class.
+func flags() []string {
 	return []string{
-		fmt.Sprintf("-address=:%d", port), "-kubernetes", "-kubernetes-in-cluster", "-kubernetes-ingress-class=^skipper$",
-		"-kubernetes-path-mode=path-prefix", "-enable-kubernetes-endpointslices", "-proxy-preserve-host",
-		"-source-poll-timeout=1000", "-wait-first-route-load", "-kubernetes-https-redirect=false",
+		fmt.Sprintf("--entryPoints.web.address=:%d", port), "--providers.kubernetesingress=true",
+		"--providers.kubernetesingress.ingressclass=" + Class, "--providers.kubernetescrd=true",
+		"--global.checknewversion=false", "--global.sendanonymoususage=false", "--log.level=WARN",
 	}
 }
 
-const traefikGroup = "traefik.io"
+// group is of the kinds of Traefik's own.
+const group = "traefik.io"
 
-// traefikKind is a kind of Traefik's own.
-type traefikKind struct{ kind, plural string }
+type ownKind struct{ kind, plural string }
 
-// traefikKinds are all that Traefik 3 looks for: it does not begin to serve while one is missing.
-func traefikKinds() []traefikKind {
-	return []traefikKind{
+// kinds are all that Traefik 3 looks for: it does not begin to serve while one is missing.
+func kinds() []ownKind {
+	return []ownKind{
 		{"IngressRoute", "ingressroutes"},
 		{"IngressRouteTCP", "ingressroutetcps"},
 		{"IngressRouteUDP", "ingressrouteudps"},
@@ -244,12 +214,12 @@ func traefikKinds() []traefikKind {
 }
 
 // addDefinition defines a kind without a schema of its own: Traefik says itself what it cannot read.
-func addDefinition(ctx *pulumi.Context, kind traefikKind, parent pulumi.ResourceOption) (pulumi.Resource, error) {
-	name := kind.plural + "." + traefikGroup
+func addDefinition(ctx *pulumi.Context, kind ownKind, parent pulumi.ResourceOption) (pulumi.Resource, error) {
+	name := kind.plural + "." + group
 	definition, err := apiextensions.NewCustomResource(ctx, name, &apiextensions.CustomResourceArgs{
 		ApiVersion: pulumi.String("apiextensions.k8s.io/v1"), Kind: pulumi.String("CustomResourceDefinition"), Metadata: clusterObject(name),
 		OtherFields: kubernetes.UntypedArgs{"spec": map[string]any{
-			"group": traefikGroup, "scope": "Namespaced", "names": map[string]any{"kind": kind.kind, "plural": kind.plural},
+			"group": group, "scope": "Namespaced", "names": map[string]any{"kind": kind.kind, "plural": kind.plural},
 			"versions": []any{map[string]any{
 				"name": "v1alpha1", "served": true, "storage": true,
 				"schema": map[string]any{"openAPIV3Schema": map[string]any{

@@ -50,8 +50,8 @@ environments:
     redis: instance
     search: instance
     ingress:
-      class: skipper
-      rewrite: {annotations: {zalando.org/skipper-filter: 'modPath("^/api/rest/?", "/")'}}
+      class: traefik
+      rewrite: {traefik: true}
     services:
       - {namespace: services, ports: [5432, 9000, 8080]}
       - {cidr: %[1]s/32, ports: [30432, 30900, 30880]}

@@ -132,19 +132,19 @@ func (c *KindCluster) removeAtEnd(t testing.TB) {
 }
 
 // Images pushes images to [Registry], building those that are not in the cache: postgres, redis, postgrest, keycloak,
-// opensearch, skipper, plattr, board, guestbook. See internal/tools/kind/images.sh for their tags.
+// opensearch, traefik, plattr, board, guestbook. See internal/tools/kind/images.sh for their tags.
 func (c *KindCluster) Images(t testing.TB, names ...string) {
 	t.Helper()
 	kindScript(t, "images.sh", names...)
 }
 
-// ServeIngresses starts an ingress controller at port 80 of the node, that is at [KindCluster.Ingress]: for Ingresses of any
-// class, without TLS.
+// ServeIngresses starts Traefik at port 80 of the node, that is at [KindCluster.Ingress], for Ingresses of the class traefik,
+// without TLS: as components/controller declares it.
 func (c *KindCluster) ServeIngresses(t testing.TB) {
 	t.Helper()
-	c.Images(t, "skipper")
+	c.Images(t, "traefik")
 	c.Admin.Kubectl(t, "apply", "--server-side", "-f", kindPath("ingress.yaml"))
-	c.Admin.Kubectl(t, "rollout", "status", "deployment", "skipper", "-n", "ingress", "--timeout=2m")
+	c.Admin.Kubectl(t, "rollout", "status", "deployment", "traefik", "-n", "ingress", "--timeout=2m")
 }
 
 // kindScript runs a script of internal/tools/kind and returns what it printed. It skips the test if the script says that the

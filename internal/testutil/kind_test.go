@@ -102,6 +102,7 @@ apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata: {name: rest}
 spec:
+  ingressClassName: traefik
   rules:
     - host: rest.test
       http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: rest, port: {number: 80}}}}]}

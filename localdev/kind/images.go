@@ -10,7 +10,7 @@ import (
 type Images struct {
 	Node, Registry                                                 string
 	PostgreSQL, PostgREST, Keycloak, Redis, OpenSearch, Dashboards string
-	Traefik, Skipper, MetricsServer                                string
+	Traefik, MetricsServer                                         string
 	// Plattr is plattr itself; empty means that this very program is put into an image.
 	Plattr string
 }
@@ -39,7 +39,6 @@ func table() []image {
 		{"PLATTR_IMAGE_OPENSEARCH", "opensearchproject/opensearch:3.8.0", false, func(i *Images) *string { return &i.OpenSearch }},
 		{"PLATTR_IMAGE_DASHBOARDS", "opensearchproject/opensearch-dashboards:3.8.0", true, func(i *Images) *string { return &i.Dashboards }},
 		{"PLATTR_IMAGE_TRAEFIK", "traefik:v3.6.2", false, func(i *Images) *string { return &i.Traefik }},
-		{"PLATTR_IMAGE_SKIPPER", None, true, func(i *Images) *string { return &i.Skipper }},
 		{"PLATTR_IMAGE_METRICS_SERVER", "registry.k8s.io/metrics-server/metrics-server:v0.8.0", true, func(i *Images) *string { return &i.MetricsServer }},
 		{"PLATTR_IMAGE_PLATTR", "", false, func(i *Images) *string { return &i.Plattr }},
 	}

@@ -37,7 +37,7 @@ func TestImages(t *testing.T) {
 		"Defaults": {
 			"Without settings, public images are used, and plattr's own is made.",
 			nil, func(i Images) bool {
-				return i.Node == "kindest/node:v1.34.3" && i.Plattr == "" && i.Skipper == "" && i.Traefik != ""
+				return i.Node == "kindest/node:v1.34.3" && i.Plattr == "" && i.Traefik != ""
 			}, "",
 		},
 		"Set": {

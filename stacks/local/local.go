@@ -53,21 +53,14 @@ type Applications struct {
 	Ingress   Controller
 }
 
-// ControllerKind is which ingress controller it is, and the name of its class.
-type ControllerKind = controller.Kind
-
-// The kinds of ingress controllers. Tests run skipper: Traefik itself was never run with this.
-const (
-	Traefik = controller.Traefik
-	Skipper = controller.Skipper
-)
+// IngressClass is the name of the ingress controller's class.
+const IngressClass = controller.Class
 
 // HashAnnotation is the annotation of a service's Deployment with the hash of what it was made of.
 const HashAnnotation = server.HashAnnotation
 
 // Controller is the ingress controller.
 type Controller struct {
-	Kind  ControllerKind
 	Image string
 	// Port is the node's.
 	Port int
@@ -156,7 +149,7 @@ func (c Config) addApplications(ctx *pulumi.Context, with pulumi.ResourceOption)
 	}
 	after := pulumi.DependsOn([]pulumi.Resource{home})
 	if _, err := controller.New(ctx, "ingress", &controller.Args{
-		Kind: a.Ingress.Kind, Image: a.Ingress.Image, Namespace: IngressNamespace, NodePort: a.Ingress.Port,
+		Image: a.Ingress.Image, Namespace: IngressNamespace, NodePort: a.Ingress.Port,
 	}, with, after); err != nil {
 		return err
 	}

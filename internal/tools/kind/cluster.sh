@@ -30,7 +30,6 @@ nodes:
   - role: control-plane
     extraPortMappings: [{containerPort: 80, hostPort: 0, listenAddress: 127.0.0.1}]
 YAML
-  docker network connect kind "$registry" 2>/dev/null || true # it is connected already
   kubectl rollout status daemonset/kube-network-policies --timeout=2m
   kubectl wait --for=condition=Available --timeout=2m deployment/coredns apiservice/v1beta1.metrics.k8s.io
   docker port "$name-control-plane" 80/tcp
@@ -38,17 +37,21 @@ YAML
 
 kubectl() { KUBECACHEDIR=$cache/kubectl "$(dirname "$(tool kubernetes)")/kubectl" --kubeconfig "$kubeconfig" -n kube-system "$@" >&2; }
 
-# start_registry starts the registry; what was pushed to it stays in the cache.
+# start_registry starts the registry, on the network of the clusters; what was pushed to it stays in the cache.
 start_registry() {
   crane=$(tool crane)
   tag=plattr-test/registry:1-$(basename "$(dirname "$(dirname "$crane")")")
   docker image inspect "$tag" >/dev/null 2>&1 || # it is run as the official image is
     tar -C "$(dirname "$crane")" -c crane | docker import -c 'ENTRYPOINT ["/crane"]' \
       -c 'CMD ["registry", "serve", "--address", ":5000", "--disk", "/var/lib/registry"]' - "$tag" >/dev/null
-  [ -z "$(docker ps -q -f "name=^$registry\$")" ] || return 0
-  docker rm -f "$registry" >/dev/null 2>&1 || true
-  mkdir -p "$cache/registry"
-  docker run -d --name "$registry" -p 127.0.0.1:5055:5000 -v "$cache/registry:/var/lib/registry" "$tag" >/dev/null
+  if [ -z "$(docker ps -q -f "name=^$registry\$")" ]; then
+    docker rm -f "$registry" >/dev/null 2>&1 || true
+    mkdir -p "$cache/registry"
+    docker run -d --name "$registry" -p 127.0.0.1:5055:5000 -v "$cache/registry:/var/lib/registry" "$tag" >/dev/null
+  fi
+  # Clusters that a program makes are on this network, too: Kind makes it only where it is missing.
+  docker network inspect kind >/dev/null 2>&1 || docker network create kind >/dev/null
+  docker network connect kind "$registry" 2>/dev/null || true # it is connected already
 }
 
 down() {

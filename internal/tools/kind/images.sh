@@ -7,9 +7,8 @@
 #
 #   postgres:17  redis:6.2  postgrest:12  keycloak:26  opensearch:3      plattr:dev  board:dev  guestbook:dev
 #
-# skipper:0.22, which ingress.yaml runs, stands in for a cluster's ingress controller. Traefik would be the usual one, but
-# cannot be built from modules alone: its go.mod needs forks and SDKs (containous/go-http-auth, huaweicloud, ucloud) that
-# not every module proxy serves.
+# traefik:3.6 is the ingress controller, which ingress.yaml runs. It is built from its source, without the DNS providers of
+# ACME and the provider for AWS ECS, most of what it would take to build: see ../traefik.
 #
 # The S3 server of laptops is a command of plattr: `plattr serve-s3 FILE`. A registry must run: cluster.sh up.
 here=$(cd "$(dirname "$0")" && pwd)
@@ -129,11 +128,11 @@ plattr() {
   image "$1" "$(base)" -- --user 1000 --env PATH=/usr/local/bin:/usr/bin:/bin --entrypoint plattr
 }
 
-skipper() {
-  mkdir -p "$root/etc/ssl/certs"
-  install "$(tool skipper)" "$root/skipper"
-  tar -C "$root" -xzf "$(base)" ./etc/ssl/certs/ca-certificates.crt
-  image "$1" -- --user 1000 --entrypoint /skipper --exposed-ports 9090
+traefik() {
+  mkdir -p "$root/usr/local/bin"
+  install "$(tool traefik)" "$root/usr/local/bin/traefik"
+  install "$here/images/traefik" "$root/entrypoint.sh"
+  image "$1" "$(base)" -- --env PATH=/usr/local/bin:/usr/bin:/bin --entrypoint /entrypoint.sh --cmd traefik --exposed-ports 80
 }
 
 # application NAME: as its Dockerfile has it, the program, its migrations and certificates on nothing.
@@ -151,7 +150,7 @@ inputs() {
   case $1 in
   plattr:*) cd "$top" && go list -deps -f '{{if not .Standard}}{{.ImportPath}} {{with .Module}}{{.Version}}{{end}}{{end}}' ./cmd/plattr && git ls-files -s cmd components internal localdev operator stacks go.sum && git diff HEAD -- cmd components internal localdev operator stacks go.sum ;;
   board:* | guestbook:*) cd "$top/testdata/apps/${1%:*}" && git ls-files -s . && git diff HEAD -- . ;;
-  skipper:*) tool skipper ;;
+  traefik:*) tool traefik ;;
   *) fetch "$2" ;;
   esac
   cat "$here/images.sh" "$here"/images/*
@@ -182,7 +181,7 @@ one() {
   postgrest) push postgrest:12 postgrest postgrest ;;
   keycloak) push keycloak:26 keycloak keycloak ;;
   opensearch) push opensearch:3 opensearch opensearch ;;
-  skipper) push skipper:0.22 skipper skipper ;;
+  traefik) push traefik:3.6 traefik traefik ;;
   plattr) push plattr:dev plattr plattr ;;
   board | guestbook) push "$1:dev" "$1" application ;;
   *) die "no image is called $1" ;;
@@ -191,7 +190,7 @@ one() {
 
 main() {
   crane=$(tool crane)
-  [ $# -gt 0 ] || set -- postgres redis postgrest keycloak opensearch skipper plattr board guestbook
+  [ $# -gt 0 ] || set -- postgres redis postgrest keycloak opensearch traefik plattr board guestbook
   for name; do one "$name"; done
 }
 

@@ -12,8 +12,6 @@ prepared=$("$here/cluster.sh" prepare plattr-test-settings)
 host=$(echo "$prepared" | sed -n 1p)
 [ -z "$host" ] || export DOCKER_HOST="$host"
 "$here/images.sh"
-docker network create kind >/dev/null 2>&1 || true # Kind takes the one that is there
-docker network connect kind plattr-test-registry 2>/dev/null || true # it is connected already
 
 [ -z "$host" ] || echo "export DOCKER_HOST='$host'"
 cat <<SETTINGS
