@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -98,6 +99,9 @@ func (a Asker) bounded(ctx context.Context, q question) cluster.Part {
 	answered := make(chan cluster.Part, 1)
 	go func() {
 		part, err := q.ask(ctx)
+		if err != nil && ctx.Err() != nil { // whatever a client makes of it
+			err = ctx.Err()
+		}
 		answered <- judged(part, err, limit)
 	}()
 	var part cluster.Part
@@ -135,7 +139,7 @@ func judged(part cluster.Part, err error, limit time.Duration) cluster.Part {
 	var unasked *unaskedError
 	var refused *refusedError
 	switch {
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		part.State, part.Why = cluster.PartUnreachable, fmt.Sprintf("no answer within %s", limit)
 	case errors.As(err, &unasked), errors.As(err, &refused):
 		part.State = cluster.PartUnknown

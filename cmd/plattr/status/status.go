@@ -133,6 +133,9 @@ func (o *options) ask(ctx context.Context, env Environment) ([]cluster.Part, err
 		return nil, nil
 	}
 	parts, err := env.Parts(ctx)
+	if err == nil {
+		err = context.Cause(ctx) // what was broken off is no answer
+	}
 	if err != nil {
 		return nil, fmt.Errorf("look at %s in %s: %w", env.App.Name, o.env, err)
 	}

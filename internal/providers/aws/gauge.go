@@ -46,17 +46,22 @@ func NewGauge(ctx context.Context, cfg Config) (*Gauge, error) {
 // Close ends idle connections.
 func (g *Gauge) Close() { g.client.close() }
 
-// Measure counts the objects of a bucket, most at most (a page more or less: a page has 1,000). When the context ends after
+// page is how many objects a server lists at once.
+const page = 1000
+
+// Measure counts the objects of a bucket, and stops at most, or with the page after it. When the context ends after
 // the first page, it is what was counted until then. A bucket that is not there is ErrNoBucket.
 func (g *Gauge) Measure(ctx context.Context, bucket string, most int) (Content, error) {
 	var found Content
-	pages := s3.NewListObjectsV2Paginator(g.client.s3, &s3.ListObjectsV2Input{Bucket: &bucket})
+	pages := s3.NewListObjectsV2Paginator(g.client.s3, &s3.ListObjectsV2Input{
+		Bucket: &bucket, MaxKeys: aws.Int32(int32(min(most, page))), //nolint:gosec // bounded on this line
+	})
 	for pages.HasMorePages() {
 		if found.Objects >= most {
 			found.More = true
 			break
 		}
-		page, err := pages.NextPage(ctx)
+		listed, err := pages.NextPage(ctx)
 		switch {
 		case isNoBucket(err):
 			return Content{}, ErrNoBucket
@@ -66,7 +71,7 @@ func (g *Gauge) Measure(ctx context.Context, bucket string, most int) (Content, 
 		case err != nil:
 			return Content{}, g.client.fail(err, "list the objects in bucket %q", bucket)
 		}
-		for _, o := range page.Contents {
+		for _, o := range listed.Contents {
 			found.Objects++
 			found.Bytes += aws.ToInt64(o.Size)
 		}
