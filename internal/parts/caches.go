@@ -37,7 +37,7 @@ func (a Asker) redis(ctx context.Context) (cluster.Part, error) {
 	if err != nil {
 		return part, &unaskedError{err}
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }() // it was read from only
 	if err := c.Ping(ctx).Err(); err != nil {
 		err = fmt.Errorf("ask Redis: %w", err)
 		if isRedisRefusal(err) {

@@ -52,7 +52,7 @@ func (a Asker) storage(ctx context.Context) (cluster.Part, error) {
 		if aws.IsRefused(err) {
 			err = &refusedError{err}
 		}
-		return cluster.Part{}, err //nolint:wrapcheck // it names the bucket
+		return cluster.Part{}, err
 	}
 	return ofBuckets(buckets), nil
 }
