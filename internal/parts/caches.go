@@ -27,8 +27,10 @@ func (a Asker) redis(ctx context.Context) (cluster.Part, error) {
 		return cluster.Part{}, err
 	}
 	if p.Redis.Image != "" { // its pod is ready when it answers
-		part, err := a.Cluster.Instance(ctx, a.Place, instanceRedis)
-		part.Redis = &cluster.Redis{Own: true}
+		part, err := a.instance(ctx, instanceRedis)
+		if err == nil {
+			part.Redis = &cluster.Redis{Own: true}
+		}
 		return part, err
 	}
 	address := net.JoinHostPort(p.Redis.Host, strconv.Itoa(p.Redis.Port))
@@ -47,6 +49,15 @@ func (a Asker) redis(ctx context.Context) (cluster.Part, error) {
 	}
 	part.State, part.Redis = cluster.PartReady, &cluster.Redis{Address: address}
 	return part, nil
+}
+
+// instance is a server of the application's own. That the cluster does not let itself be asked says nothing of it.
+func (a Asker) instance(ctx context.Context, kind string) (cluster.Part, error) {
+	part, err := a.Cluster.Instance(ctx, a.Place, kind)
+	if err != nil {
+		err = &refusedError{err}
+	}
+	return part, err
 }
 
 // isRedisRefusal tells answers to who is not known, or may not ask (https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/).
@@ -68,7 +79,7 @@ func (a Asker) search(ctx context.Context) (cluster.Part, error) {
 	if p.Search.Image == "" {
 		return indices(ctx, p.Search.AdminURL(), prefix)
 	}
-	part, err := a.Cluster.Instance(ctx, a.Place, instanceSearch)
+	part, err := a.instance(ctx, instanceSearch)
 	if err != nil || part.State != cluster.PartReady {
 		return part, err
 	}

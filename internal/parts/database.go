@@ -32,10 +32,19 @@ func (a Asker) database(ctx context.Context) (cluster.Part, error) {
 	}
 	url, closeURL, err := a.Cluster.ReachDatabase(ctx, a.Place, inPods)
 	if err != nil {
-		return cluster.Part{}, err
+		return cluster.Part{}, onTheWay(err)
 	}
 	defer func() { _ = closeURL() }() // it was read through only
 	return a.inDatabase(ctx, url)
+}
+
+// onTheWay tells a server that does not answer, or has no pod that is ready, from a way that is closed to who looks.
+func onTheWay(err error) error {
+	var pods *cluster.ServiceError
+	if isUnreachable(err) || errors.As(err, &pods) {
+		return err
+	}
+	return &refusedError{err}
 }
 
 func (a Asker) inDatabase(ctx context.Context, url string) (cluster.Part, error) {

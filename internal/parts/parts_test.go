@@ -34,6 +34,7 @@ import (
 type fakeCluster struct {
 	url      string
 	instance cluster.Part
+	err      error // why instances cannot be looked at
 }
 
 func (c fakeCluster) DatabaseURL(context.Context, kube.App) (string, error) {
@@ -48,7 +49,7 @@ func (fakeCluster) ReachDatabase(_ context.Context, _ kube.App, url string) (str
 }
 
 func (c fakeCluster) Instance(context.Context, kube.App, string) (cluster.Part, error) {
-	return c.instance, nil
+	return c.instance, c.err
 }
 
 func (fakeCluster) Forward(context.Context, string, string, int) (*cluster.Tunnel, error) {
@@ -385,13 +386,16 @@ func TestInstances(t *testing.T) {
 	waiting := cluster.Part{State: cluster.PartWaiting, Detail: "own instance", Why: "it fits on no node"}
 	for name, tc := range map[string]struct {
 		instance cluster.Part
+		err      error
 		want     string
 	}{
-		"Ready": {ready, "ready | own instance |"}, "Waiting": {waiting, "waiting | own instance | it fits on no node"},
+		"Ready":     {ready, nil, "ready | own instance |"},
+		"Waiting":   {waiting, nil, "waiting | own instance | it fits on no node"},
+		"Forbidden": {cluster.Part{}, errors.New("bob may not get deployments"), "unknown |  | bob may not get deployments"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := lines(asker(app, fakeCluster{instance: tc.instance}, p).Ask(t.Context()))
+			got := lines(asker(app, fakeCluster{instance: tc.instance, err: tc.err}, p).Ask(t.Context()))
 			if diff := cmp.Diff(map[string]string{"Redis": tc.want, "Search": tc.want}, got); diff != "" {
 				t.Error(diff)
 			}
