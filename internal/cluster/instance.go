@@ -43,3 +43,12 @@ func (c *Client) Instance(ctx context.Context, app kube.App, kind string) (Part,
 	}
 	return part, nil
 }
+
+// ReachInstance opens a way to a port of such a server, and returns host:port on this machine. Close ends the way.
+func (c *Client) ReachInstance(ctx context.Context, app kube.App, kind string, port int) (addr string, closeTunnel func() error, err error) {
+	tunnel, err := c.Forward(ctx, app.Namespace, app.Name+"-"+kind, port)
+	if err != nil {
+		return "", nil, err
+	}
+	return tunnel.Addr, tunnel.Close, nil
+}

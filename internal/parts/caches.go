@@ -83,13 +83,13 @@ func (a Asker) search(ctx context.Context) (cluster.Part, error) {
 	if err != nil || part.State != cluster.PartReady {
 		return part, err
 	}
-	tunnel, err := a.Cluster.Forward(ctx, a.Place.Namespace, a.Place.Name+"-"+instanceSearch, searchPort)
+	addr, closeTunnel, err := a.Cluster.ReachInstance(ctx, a.Place, instanceSearch, searchPort)
 	if err != nil { // who looks may not be allowed to go there; that it is ready is known
 		part.Search = &cluster.Search{Own: true, Prefix: prefix}
 		return part, nil
 	}
-	defer tunnel.Close() //nolint:errcheck // it was read through only
-	inside, err := indices(ctx, "http://"+tunnel.Addr, prefix)
+	defer func() { _ = closeTunnel() }() // it was read through only
+	inside, err := indices(ctx, "http://"+addr, prefix)
 	if inside.Search != nil {
 		inside.Search.Own = true
 	}

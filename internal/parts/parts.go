@@ -33,9 +33,9 @@ type Cluster interface {
 	// DatabaseURL is the one that the application's pods have, ReachDatabase makes it work from here.
 	DatabaseURL(ctx context.Context, app kube.App) (string, error)
 	ReachDatabase(ctx context.Context, app kube.App, databaseURL string) (reached string, closeTunnel func() error, err error)
-	// Instance is a server of the application's own, Forward a way to it.
+	// Instance is a server of the application's own, ReachInstance a way to it.
 	Instance(ctx context.Context, app kube.App, kind string) (cluster.Part, error)
-	Forward(ctx context.Context, namespace, service string, port int) (*cluster.Tunnel, error)
+	ReachInstance(ctx context.Context, app kube.App, kind string, port int) (addr string, closeTunnel func() error, err error)
 }
 
 // Asker asks after one application in one environment.

@@ -34,7 +34,8 @@ import (
 type fakeCluster struct {
 	url      string
 	instance cluster.Part
-	err      error // why instances cannot be looked at
+	err      error  // why instances cannot be looked at
+	search   string // where the tunnel to an OpenSearch ends; empty where there may be none
 }
 
 func (c fakeCluster) DatabaseURL(context.Context, kube.App) (string, error) {
@@ -52,8 +53,11 @@ func (c fakeCluster) Instance(context.Context, kube.App, string) (cluster.Part, 
 	return c.instance, c.err
 }
 
-func (fakeCluster) Forward(context.Context, string, string, int) (*cluster.Tunnel, error) {
-	return nil, errors.New("pods/portforward is forbidden")
+func (c fakeCluster) ReachInstance(context.Context, kube.App, string, int) (string, func() error, error) {
+	if c.search == "" {
+		return "", nil, errors.New("pods/portforward is forbidden")
+	}
+	return c.search, func() error { return nil }, nil
 }
 
 // everything is an application with all parts, under a name that no other test uses.
@@ -155,6 +159,7 @@ func TestAsk(t *testing.T) {
 	if want := "failed | realm " + n.Realm + ", 1 provider | the realm is disabled: nobody can sign in"; got["Auth"] != want {
 		t.Errorf("the realm is disabled: %s", got["Auth"])
 	}
+	ownSearch(t, a, p.Search.URL)
 }
 
 // checkJSON holds the names and types under -o json.
@@ -400,6 +405,29 @@ func TestInstances(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// ownSearch holds what is said of an application's own OpenSearch, through a tunnel. The application has an index.
+func ownSearch(t *testing.T, a parts.Asker, url string) {
+	t.Helper()
+	a.App.Spec = v1alpha1.ApplicationSpec{Search: a.App.Spec.Search}
+	a.Platform = func(context.Context, deploy.Servers) (deploy.Platform, error) {
+		return deploy.Platform{Search: deploy.SearchServer{Image: "opensearch"}}, nil
+	}
+	c := fakeCluster{instance: cluster.Part{State: cluster.PartReady, Detail: "own instance"}, search: strings.TrimPrefix(url, "http://")}
+	a.Cluster = c
+	all := a.Ask(t.Context())
+	if got := sizes(lines(all)["Search"]); got != "ready | own instance, 1 index (2 documents, SIZE), health green |" {
+		t.Error(got)
+	}
+	if s := all[0].Search; s == nil || !s.Own || s.Documents != 2 {
+		t.Errorf("%+v", s)
+	}
+	c.search = refusing(t)
+	a.Cluster = c
+	if got := a.Ask(t.Context())[0]; got.State != cluster.PartUnreachable || got.Detail != "own instance" {
+		t.Errorf("a tunnel that leads nowhere: %+v", got)
 	}
 }
 
