@@ -89,3 +89,23 @@ func (d *Dev) Set() (map[string]string, error) {
 	}
 	return out, err
 }
+
+// There is this machine's cluster with the servers that are wanted, as they were last asked for: nothing is started. One that
+// nobody asked for yet is ErrNotUp, as is a cluster that was never made.
+func (d *Dev) There(ctx context.Context, wanted deploy.Servers) (deploy.Platform, error) {
+	pods, ok := d.runtime.(*Pods)
+	if !ok {
+		return deploy.Platform{Target: d.target}, ErrNoCluster
+	}
+	at, err := pods.look(ctx)
+	if err != nil {
+		return deploy.Platform{Target: d.target}, explain(err)
+	}
+	needs := d.needs(wanted)
+	for _, name := range needs.names() {
+		if _, known := at.record.specOf(name, at.podsSetting); !known && name != ingressName {
+			return deploy.Platform{Target: d.target}, fmt.Errorf("%s: %w", name, ErrNotUp)
+		}
+	}
+	return d.platform(at.endpoints(needs))
+}

@@ -76,17 +76,22 @@ func (p *Pods) Ensure(ctx context.Context, needs Needs, progress func(Progress))
 	if err != nil {
 		return Endpoints{}, explain(err)
 	}
+	return at.endpoints(needs), nil
+}
+
+// endpoints are those of what is needed, as far as it is in the record.
+func (p place) endpoints(needs Needs) Endpoints {
 	specs := map[services.Kind]services.Spec{}
 	for _, name := range needs.names() {
-		if spec, ok := at.record.specOf(name, at.podsSetting); ok {
+		if spec, ok := p.record.specOf(name, p.podsSetting); ok {
 			specs[spec.Kind] = spec
 		}
 	}
-	e := endpointsOf(specs, at.secrets, func(services.Spec) string { return at.superURL() })
+	e := endpointsOf(specs, p.secrets, func(services.Spec) string { return p.superURL() })
 	if needs.Cluster {
-		e.Cluster = at.clusterEndpoint()
+		e.Cluster = p.clusterEndpoint()
 	}
-	return e, nil
+	return e
 }
 
 // EnsurePostgREST starts the PostgREST of an application.

@@ -54,6 +54,19 @@ func TestPodsRecord(t *testing.T) {
 	}
 }
 
+// TestPodsEndpoints: how services are reached is known of those in the record, without asking anybody.
+func TestPodsEndpoints(t *testing.T) {
+	t.Parallel()
+	at := place{podsAt(), podsRecord{PostgreSQL: true, S3: true, Redis: map[string]int{"shop": 1}}}
+	e := at.endpoints(Needs{PostgreSQL: true, Keycloak: true, Redis: "shop", Cluster: true})
+	if e.PostgreSQL == nil || e.PostgreSQL.Port != at.ports.Port(ports.PostgreSQL, 0) || e.Redis == nil || e.Cluster == nil {
+		t.Errorf("%+v: what is in the record is known", e)
+	}
+	if e.Keycloak != nil || e.S3 != nil {
+		t.Errorf("%+v: Keycloak is not in the record, and nobody wants S3", e)
+	}
+}
+
 // TestPodsSlots: there are as many ports as were mapped, and the error says what to do.
 func TestPodsSlots(t *testing.T) {
 	t.Parallel()

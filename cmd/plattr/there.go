@@ -9,6 +9,7 @@ import (
 	"plattr.dev/plattr/cmd/plattr/logs"
 	"plattr.dev/plattr/cmd/plattr/status"
 	"plattr.dev/plattr/internal/cli"
+	"plattr.dev/plattr/internal/cluster"
 )
 
 // statusCommand looks at the environments of the platform's file.
@@ -19,7 +20,10 @@ func statusCommand(s *cli.Session, open remote.Opener) *cobra.Command {
 			return status.Environment{}, err
 		}
 		client, app, err := e.Cluster()
-		return status.Environment{App: app, Cluster: client, URL: e.App.URL}, err
+		return status.Environment{
+			App: app, Cluster: client, URL: e.App.URL, Owners: e.Owners,
+			Parts: func(ctx context.Context) ([]cluster.Part, error) { return e.Parts(ctx, client) },
+		}, err
 	})
 }
 

@@ -142,3 +142,25 @@ stringData: {DATABASE_URL: "postgres://a:pass-word@lonely/d"}
 		t.Errorf("%s, %v", url, err)
 	}
 }
+
+// TestInstance holds, on a real API server, what is said of an application's own server: of one that is not there, one whose pod
+// has no node, and to whom who may not look.
+func TestInstance(t *testing.T) {
+	t.Parallel()
+	k := testutil.Kubernetes(t)
+	app := kube.App{Name: "board", Namespace: "instances", Environment: "staging"}
+	k.Admin.Kubectl(t, "create", "namespace", app.Namespace)
+	admin := open(t, k.Admin.Content)
+	part, err := admin.Instance(t.Context(), app, "redis")
+	if err != nil || part.State != cluster.PartAbsent || part.Why != "there is no Deployment board-redis in namespace instances" {
+		t.Errorf("nothing is there: %+v, %v", part, err)
+	}
+	k.Admin.Apply(t, `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"board-redis","namespace":"instances"},
+"spec":{"selector":{"matchLabels":{"a":"b"}},"template":{"metadata":{"labels":{"a":"b"}},"spec":{"containers":[{"name":"redis","image":"redis"}]}}}}`)
+	part, err = admin.Instance(t.Context(), app, "redis")
+	if err != nil || part.State != cluster.PartWaiting || part.Detail != "own instance" || part.Why == "" {
+		t.Errorf("it has no node: %+v, %v", part, err)
+	}
+	_, err = open(t, k.User(t, "nobody").Content).Instance(t.Context(), app, "redis")
+	wantLine(t, err, "nobody")
+}

@@ -24,17 +24,6 @@ const (
 	Absent Phase = "Absent"
 )
 
-// State is how a part of the application is.
-type State string
-
-// The states of a part.
-const (
-	PartReady   State = "ready"
-	PartWaiting State = "waiting"
-	PartFailed  State = "failed"
-	PartAbsent  State = "absent"
-)
-
 // Status is what was observed of an application. Its field names under -o json are an interface; times are RFC 3339.
 type Status struct {
 	Name        string `json:"name"`
@@ -62,25 +51,6 @@ type Pods struct {
 	// CPUPercent is how much of the CPU that the application asks for its container uses; nil where the cluster has no metrics.
 	CPUPercent *int `json:"cpuPercent,omitempty"`
 }
-
-// Part is one part of an application.
-type Part struct {
-	Name  string `json:"name"`
-	State State  `json:"state"`
-	// Detail says what it is, in a few words.
-	Detail string `json:"detail,omitempty"`
-	// Why is one line that says why it is not ready, in the user's words.
-	Why string `json:"why,omitempty"`
-	// Evidence are the last lines of what went wrong, ten at most.
-	Evidence []string `json:"evidence,omitempty"`
-}
-
-// The names of the parts in a cluster.
-const (
-	PartWorkload   = "Workload"
-	PartMigrations = "Migrations"
-	PartIngress    = "Ingress"
-)
 
 // maxEvidence is how many lines a part's evidence has at most.
 const maxEvidence = 10

@@ -2,10 +2,7 @@ package deploy
 
 import (
 	"cmp"
-	"net"
-	"net/url"
 	"slices"
-	"strconv"
 
 	"plattr.dev/plattr/internal/config/names"
 	"plattr.dev/plattr/operator/api/v1alpha1"
@@ -81,8 +78,8 @@ func servers(p Platform) application.Servers {
 		Keycloak: application.Keycloak{
 			URL: cmp.Or(p.Auth.InternalURL, p.Auth.URL), Client: p.Auth.Admin.User, Secret: p.Auth.Admin.Secret,
 		},
-		RedisAdminURL:  redisAdminURL(p.Redis),
-		SearchAdminURL: withCredentials(p.Search.URL, p.Search.Admin),
+		RedisAdminURL:  p.Redis.AdminURL(),
+		SearchAdminURL: p.Search.AdminURL(),
 		Cluster:        application.Cluster{Kubeconfig: p.Cluster.Kubeconfig, Context: p.Cluster.Context},
 	}
 }
@@ -136,25 +133,4 @@ func compileStorage(app Application, n names.Names, p Platform) *application.Sto
 		st.User = n.StorageUser
 	}
 	return st
-}
-
-func redisAdminURL(s RedisServer) string {
-	if s.Host == "" {
-		return ""
-	}
-	scheme := "redis"
-	if s.TLS {
-		scheme = "rediss"
-	}
-	return withCredentials(scheme+"://"+net.JoinHostPort(s.Host, strconv.Itoa(s.Port)), s.Admin)
-}
-
-// withCredentials puts a user and a password into a URL.
-func withCredentials(address string, c Credentials) string {
-	u, err := url.Parse(address)
-	if err != nil || c.User == "" {
-		return address
-	}
-	u.User = url.UserPassword(c.User, c.Secret)
-	return u.String()
 }

@@ -6,10 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -322,11 +319,6 @@ func (d *Deployer) NewerMigrations(ctx context.Context, app Application, p Platf
 	}
 	app.Spec = to.Spec
 	n := NamesOf(app, p.Target)
-	database := cmp.Or(p.Database.Database, n.Database)
-	admin := url.URL{
-		Scheme: "postgres", User: url.UserPassword(p.Database.Admin.User, p.Database.Admin.Secret),
-		Host: net.JoinHostPort(p.Database.Host, strconv.Itoa(p.Database.Port)), Path: "/" + database,
-		RawQuery: url.Values{"sslmode": {cmp.Or(p.Database.TLS, "prefer")}}.Encode(),
-	}
-	return migrate.Since(ctx, migrate.Engine(to.Spec.Database.Migrations.Engine), admin.String(), n.Schema, n.MigrationsSchema, after.Time)
+	admin := p.Database.AdminURL(cmp.Or(p.Database.Database, n.Database))
+	return migrate.Since(ctx, migrate.Engine(to.Spec.Database.Migrations.Engine), admin, n.Schema, n.MigrationsSchema, after.Time)
 }

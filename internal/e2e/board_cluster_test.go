@@ -129,6 +129,7 @@ func (a *app) board() {
 	if status, text := a.ask("/api/rest/note", nil); status != http.StatusUnauthorized {
 		a.t.Errorf("REST without a token: %d %s", status, text)
 	}
+	a.looksAtServers()
 	if again := a.deploy(testutil.Registry + "/board:dev"); again.changed() != 0 {
 		a.t.Errorf("the same again: %+v", again)
 	}

@@ -28,6 +28,12 @@ func (a *app) looks(first deployed) {
 	if !strings.HasPrefix(text, a.name+"  staging   Running   http://guestbook.staging.example.com   ") {
 		a.t.Errorf("status: %s", text)
 	}
+	a.askedServers(s, text, map[string]string{
+		cluster.PartDatabase: "staging_guestbook, head 00004_latest_index.sql", cluster.PartStorage: "photos (0 objects, 0 B)",
+	})
+	if db := s.Part(cluster.PartDatabase).Database; db == nil || db.Migrations != 4 {
+		a.t.Errorf("status: %+v", db)
+	}
 	if lines := a.run("logs", "--env", "staging", "--container", "migrate").out; !strings.Contains(lines, "0000") {
 		a.t.Errorf("logs of the migration: %s", lines)
 	}
@@ -41,6 +47,29 @@ func (a *app) looks(first deployed) {
 		a.t.Errorf("db shell: %s", rows)
 	}
 	a.fails("no container has restarted", "logs", "--env", "staging", "--previous")
+}
+
+// askedServers holds what status says of parts on servers: all of them ready, with their details, and in the text, too.
+func (a *app) askedServers(s cluster.Status, text string, want map[string]string) {
+	a.t.Helper()
+	for name, detail := range want {
+		if p := s.Part(name); p.State != cluster.PartReady || !strings.HasPrefix(p.Detail, detail) || !strings.Contains(text, detail) {
+			a.t.Errorf("status: %+v, want %s", p, detail)
+		}
+	}
+}
+
+// looksAtServers holds what people see of an application that has a part on every server.
+func (a *app) looksAtServers() {
+	a.t.Helper()
+	var s cluster.Status
+	if err := json.Unmarshal([]byte(a.run("status", "--env", "staging", "-o", "json").out), &s); err != nil {
+		a.t.Fatal(err)
+	}
+	a.askedServers(s, a.run("status", "--env", "staging").out, map[string]string{
+		cluster.PartDatabase: "staging_board, head 0", cluster.PartStorage: "attachments (", cluster.PartAuth: "realm board-staging, 0 providers",
+		cluster.PartRedis: "own instance", cluster.PartSearch: "own instance, ",
+	})
 }
 
 // looksAfterFailures holds that what was set back is not taken for what does not work.

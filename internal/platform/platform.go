@@ -136,6 +136,18 @@ func (e *Environment) image(name string) string {
 // Platform is the platform with the servers that are wanted, and their credentials. One that the environment has not is an
 // error with every such server in it.
 func (e *Environment) Platform(ctx context.Context, app string, wanted deploy.Servers) (deploy.Platform, error) {
+	p, err := e.Administered(ctx, app, wanted)
+	if wanted.Database && e.settings.Database != nil {
+		err = errors.Join(err, e.addBootstrap(ctx, &p))
+	}
+	if wanted.Auth && e.settings.Auth != nil {
+		err = errors.Join(err, e.addProviders(ctx, &p))
+	}
+	return p, err
+}
+
+// Administered is Platform without the credentials that only making something takes: enough to ask the servers.
+func (e *Environment) Administered(ctx context.Context, app string, wanted deploy.Servers) (deploy.Platform, error) {
 	p := e.Bare(app)
 	var errs []error
 	for _, part := range []struct {
@@ -163,13 +175,15 @@ func (e *Environment) Platform(ctx context.Context, app string, wanted deploy.Se
 func (e *Environment) addDatabase(ctx context.Context, p *deploy.Platform) error {
 	d := e.settings.Database
 	user, password, err := e.secrets.credentials(ctx, d.Admin)
-	if err != nil {
-		return e.wrap("database.admin", err)
-	}
 	p.Database = deploy.DatabaseServer{
 		Host: d.Host, Port: cmp.Or(d.Port, 5432), Database: d.Name, TLS: cmp.Or(d.TLS, "verify-full"),
 		Admin: deploy.Credentials{User: user, Secret: password},
 	}
+	return e.wrap("database.admin", err)
+}
+
+func (e *Environment) addBootstrap(ctx context.Context, p *deploy.Platform) error {
+	d := e.settings.Database
 	bootstrap, secret, err := e.secrets.credentials(ctx, d.Bootstrap)
 	if err != nil {
 		return e.wrap("database.bootstrap", err)
@@ -208,10 +222,14 @@ func (e *Environment) addAuth(ctx context.Context, p *deploy.Platform) error {
 	}
 	p.Auth = deploy.AuthServer{
 		URL: a.URL, InternalURL: cmp.Or(a.InternalURL, a.URL), Admin: deploy.Credentials{User: user, Secret: secret},
-		Providers: map[string]deploy.Credentials{},
 	}
+	return nil
+}
+
+func (e *Environment) addProviders(ctx context.Context, p *deploy.Platform) error {
+	p.Auth.Providers = map[string]deploy.Credentials{}
 	var errs []error
-	for name, provider := range a.Providers {
+	for name, provider := range e.settings.Auth.Providers {
 		id, err := e.secrets.Get(ctx, provider.ClientID)
 		errs = append(errs, e.wrap("auth.providers."+name+".clientID", err))
 		secret, err := e.secrets.Get(ctx, provider.ClientSecret)
@@ -244,6 +262,9 @@ func (e *Environment) addSearch(ctx context.Context, p *deploy.Platform) error {
 	p.Search = deploy.SearchServer{URL: s.URL, Admin: deploy.Credentials{User: user, Secret: secret}}
 	return e.wrap("search.admin", err)
 }
+
+// Owners are the people or teams that the environment belongs to.
+func (e *Environment) Owners() []string { return e.settings.Owners }
 
 // Host is where an application is served: its own domain, or one below the platform's.
 func (e *Environment) Host(app, domain string) string {

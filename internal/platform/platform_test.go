@@ -27,6 +27,7 @@ environments:
     ingress: {class: traefik, tls: "{app}-tls", rewrite: {traefik: true}}
     services: [{cidr: 10.0.0.0/16, ports: [5432]}]
     state: file://state
+    owners: [team-x, ada@example.com]
   production:
     ingress: {class: x, tls: external}
     state: env:STATE
@@ -89,6 +90,22 @@ func TestPlatform(t *testing.T) {
 		if got[0] != got[1] {
 			t.Errorf("%s: %q, want %q", what, got[0], got[1])
 		}
+	}
+}
+
+// TestAdministered holds that who looks needs administrators alone.
+func TestAdministered(t *testing.T) {
+	t.Parallel()
+	e := open(t, "staging", map[string]string{"DB": "db-secret", "AWS": "down"})
+	p, err := e.Administered(t.Context(), "shop", everything())
+	if err != nil || p.Database.Admin.Secret != "db-secret" || p.Storage.Admin.Secret != "s3-secret" || p.Auth.Admin.Secret != "services-keycloak" {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if p.Database.BootstrapURL != "" || p.Auth.Providers != nil {
+		t.Errorf("more was read than administrators: %+v", p)
+	}
+	if owners := e.Owners(); len(owners) != 2 || owners[0] != "team-x" {
+		t.Errorf("owners: %q", owners)
 	}
 }
 

@@ -10,9 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"plattr.dev/plattr/cmd/plattr/internal/remote"
 	"plattr.dev/plattr/internal/cli"
 	"plattr.dev/plattr/internal/cluster"
-	"plattr.dev/plattr/internal/config/names"
 	"plattr.dev/plattr/internal/kube"
 )
 
@@ -50,13 +50,12 @@ func New(s *cli.Session, open func(ctx context.Context, env string) (Environment
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.env, "env", names.Local, "`environment` to look at")
+	remote.AddLocalFlag(cmd, &o.env, "`environment` to look at")
 	f.BoolVarP(&o.logs.Follow, "follow", "f", false, "go on with what comes, until Ctrl-C")
 	f.DurationVar(&o.logs.Since, "since", 0, "only what is younger than this `time`, as 30s or 2h (default: all)")
 	f.StringVar(&o.logs.Container, "container", cluster.LogsApp, "`whose` lines: app, rest, keys, all, or migrate for the last migration")
 	f.BoolVar(&o.logs.Previous, "previous", false, "what ran before the last restart")
 	f.IntVar(&o.tail, "tail", o.tail, "only the last `lines` of each pod (default: all)")
-	_ = cmd.RegisterFlagCompletionFunc("env", cobra.FixedCompletions(names.Environments(), cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("container", cobra.FixedCompletions(cluster.LogContainers(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }

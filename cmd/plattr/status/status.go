@@ -10,10 +10,11 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
+	"plattr.dev/plattr/cmd/plattr/internal/remote"
 	"plattr.dev/plattr/internal/cli"
 	"plattr.dev/plattr/internal/cluster"
-	"plattr.dev/plattr/internal/config/names"
 	"plattr.dev/plattr/internal/kube"
 )
 
@@ -28,7 +29,10 @@ type Environment struct {
 	Cluster Cluster
 	// URL is the application's for browsers.
 	URL string
-	// Parts are those outside of the cluster: database, storage, sign-in. Nil means that there are none.
+	// Owners are whom the environment belongs to.
+	Owners []string
+	// Parts are those on servers: database, storage, sign-in, Redis, search. What of them cannot be found out is said in them,
+	// and is no error. Nil means that there are none.
 	Parts func(ctx context.Context) ([]cluster.Part, error)
 }
 
@@ -40,6 +44,8 @@ type report struct {
 	cluster.Status
 
 	URL string `json:"url,omitempty"`
+	// Owners are whom the environment belongs to, as plattr.platform.yaml says.
+	Owners []string `json:"owners,omitempty"`
 }
 
 type options struct {
@@ -57,15 +63,16 @@ func New(s *cli.Session, open func(ctx context.Context, env string) (Environment
 		Short: "Show how the application is in an environment",
 		Long: "Show how the application is in an environment.\n\n" +
 			"It says what was observed at this moment: which image runs since when, with how many pods, each part of the application,\n" +
-			"and in one line why a part is not ready. The exit code is 0 when that could be read, however it is; with --wait it is 1\n" +
-			"unless the application runs in the end.",
+			"and in one line why a part is not ready. Database, storage, sign-in, Redis and search are asked themselves, for five\n" +
+			"seconds at most: one that does not answer from here is unreachable, one whose credentials are not at hand unknown. The\n" +
+			"phase is that of the pods. The exit code is 0 when that could be read, however it is; with --wait it is 1 unless the\n" +
+			"application runs in the end.",
 		Example: "  plattr status --env staging\n  plattr status --env staging --wait --timeout 5m\n  plattr status --env production -o json",
 		Args:    cli.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
-	cmd.Flags().StringVar(&o.env, "env", names.Local, "`environment` to look at")
+	remote.AddLocalFlag(cmd, &o.env, "`environment` to look at")
 	cmd.Flags().BoolVar(&o.wait, "wait", false, "wait until the application runs, or has failed")
-	_ = cmd.RegisterFlagCompletionFunc("env", cobra.FixedCompletions(names.Environments(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
@@ -91,29 +98,69 @@ func (o *options) run(ctx context.Context) error {
 	return nil
 }
 
+// read looks once: at the cluster and at the servers at the same time.
 func (o *options) read(ctx context.Context, env Environment) (report, error) {
+	var r report
+	var parts []cluster.Part
+	both, ctx := errgroup.WithContext(ctx)
+	both.Go(func() (err error) {
+		r, err = o.observe(ctx, env)
+		return err
+	})
+	both.Go(func() (err error) {
+		parts, err = o.ask(ctx, env)
+		return err
+	})
+	if err := both.Wait(); err != nil {
+		return report{}, err //nolint:wrapcheck // one of the above
+	}
+	r.Parts = append(parts, r.Parts...)
+	return r, nil
+}
+
+// observe looks at the cluster.
+func (o *options) observe(ctx context.Context, env Environment) (report, error) {
 	s, err := env.Cluster.Status(ctx, env.App)
 	if err != nil {
 		return report{}, fmt.Errorf("look at %s in %s: %w", env.App.Name, o.env, err)
 	}
-	if env.Parts != nil {
-		parts, err := env.Parts(ctx)
-		if err != nil {
-			return report{}, fmt.Errorf("look at %s in %s: %w", env.App.Name, o.env, err)
-		}
-		s.Parts = append(slices.Clone(parts), s.Parts...)
-	}
-	return report{Status: s, URL: env.URL}, nil
+	return report{Status: s, URL: env.URL, Owners: env.Owners}, nil
 }
 
-// await reads again until the application is not on its way any more.
+// ask looks at the servers.
+func (o *options) ask(ctx context.Context, env Environment) ([]cluster.Part, error) {
+	if env.Parts == nil {
+		return nil, nil
+	}
+	parts, err := env.Parts(ctx)
+	if err == nil {
+		err = context.Cause(ctx) // what was broken off is no answer
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look at %s in %s: %w", env.App.Name, o.env, err)
+	}
+	return parts, nil
+}
+
+// await looks at the cluster again until the application is not on its way any more, then at the servers once: they do not
+// change what is waited for.
 func (o *options) await(ctx context.Context, env Environment) (report, error) {
+	r, err := o.settled(ctx, env)
+	if err != nil {
+		return report{}, err
+	}
+	parts, err := o.ask(ctx, env)
+	r.Parts = append(parts, r.Parts...)
+	return r, err
+}
+
+func (o *options) settled(ctx context.Context, env Environment) (report, error) {
 	const key = "wait"
 	view := o.NewView()
 	defer view.Close()
 	view.Start(key, "", env.App.Name)
 	for {
-		r, err := o.read(ctx, env)
+		r, err := o.observe(ctx, env)
 		switch {
 		case err != nil:
 			view.Fail(key, err)
@@ -146,16 +193,22 @@ func (r report) why() string {
 	return "it is not deployed"
 }
 
+// owner is what comes before whom the environment belongs to.
+const owner = "Owner"
+
 func (r report) write(w io.Writer, paint cli.Paint, now time.Time) {
 	fmt.Fprintln(w, strings.Join(slices.DeleteFunc([]string{
 		paint.Bold(r.Name) + "  " + r.Environment, paintPhase(paint, r.Phase), r.URL, r.release(now),
 	}, func(s string) bool { return s == "" }), "   "))
-	width, stateWidth := 0, len(cluster.PartWaiting)
+	width, stateWidth := len(owner), len(cluster.PartWaiting)
 	shown := slices.DeleteFunc(slices.Clone(r.Parts), func(p cluster.Part) bool {
 		return p.Name == cluster.PartMigrations && p.State == cluster.PartAbsent // it has none
 	})
 	for _, p := range shown {
-		width = max(width, len(p.Name))
+		width, stateWidth = max(width, len(p.Name)), max(stateWidth, len(p.State))
+	}
+	if len(r.Owners) > 0 {
+		fmt.Fprintf(w, "  %-*s   %s\n", width, owner, cli.Clean(strings.Join(r.Owners, ", ")))
 	}
 	for _, p := range shown {
 		text := strings.Join(slices.DeleteFunc([]string{p.Detail, p.Why}, func(s string) bool { return s == "" }), ": ")

@@ -32,8 +32,24 @@ func observed(phase cluster.Phase, parts ...cluster.Part) cluster.Status {
 	}
 }
 
+// database is a part on a server.
+func database() cluster.Part {
+	return cluster.Part{
+		Name: cluster.PartDatabase, State: cluster.PartReady, Detail: "staging_board, head 005_index",
+		Database: &cluster.Database{Schema: "staging_board", Head: "005_index", Migrations: 5},
+	}
+}
+
 // run runs the command on a cluster whose answers follow each other; the last one stays.
 func run(t *testing.T, answers []cluster.Status, args ...string) (out string, err error) {
+	t.Helper()
+	return runWith(t, status.Environment{
+		Parts: func(context.Context) ([]cluster.Part, error) { return []cluster.Part{database()}, nil },
+	}, answers, args...)
+}
+
+// runWith is run in an environment with parts and owners.
+func runWith(t *testing.T, in status.Environment, answers []cluster.Status, args ...string) (out string, err error) {
 	t.Helper()
 	streams, stdout, _ := cli.Test("")
 	s := cli.NewSession(streams)
@@ -43,16 +59,12 @@ func run(t *testing.T, answers []cluster.Status, args ...string) (out string, er
 		if env != "staging" {
 			return status.Environment{}, errors.New("environment " + env)
 		}
-		return status.Environment{
-			App: kube.App{Name: "board", Namespace: "staging", Environment: "staging"}, URL: "https://board.staging.example.dev",
-			Cluster: statusFunc(func(context.Context, kube.App) (cluster.Status, error) {
-				asked++
-				return answers[min(asked, len(answers))-1], nil
-			}),
-			Parts: func(context.Context) ([]cluster.Part, error) {
-				return []cluster.Part{{Name: "Database", State: cluster.PartReady, Detail: "staging_board, head 005_index"}}, nil
-			},
-		}, nil
+		in.App, in.URL = kube.App{Name: "board", Namespace: "staging", Environment: "staging"}, "https://board.staging.example.dev"
+		in.Cluster = statusFunc(func(context.Context, kube.App) (cluster.Status, error) {
+			asked++
+			return answers[min(asked, len(answers))-1], nil
+		})
+		return in, nil
 	})
 	s.AddFlags(cmd.Flags())
 	cmd.SetArgs(args)
@@ -104,6 +116,48 @@ board  staging   Failed   https://board.staging.example.dev   next 9f2c3ab…
 	}
 }
 
+// TestServers holds that parts which were not found out are told apart, and leave the phase alone.
+func TestServers(t *testing.T) {
+	t.Parallel()
+	in := status.Environment{Owners: []string{"team-x", "ada@example.com"}, Parts: func(context.Context) ([]cluster.Part, error) {
+		return []cluster.Part{
+			database(),
+			{Name: cluster.PartStorage, State: cluster.PartUnreachable, Why: "no answer within 5s"},
+			{Name: cluster.PartAuth, State: cluster.PartUnknown, Why: "not asked: env:KEYCLOAK: the environment variable is not set"},
+			{Name: cluster.PartRedis, State: cluster.PartFailed, Detail: "own instance", Why: "container redis crashes"},
+		}, nil
+	}}
+	ready := cluster.Part{Name: cluster.PartWorkload, State: cluster.PartReady, Detail: "3 of 3 pods"}
+	for _, args := range [][]string{{"--env", "staging"}, {"--env", "staging", "--wait"}} {
+		out, err := runWith(t, in, []cluster.Status{observed(cluster.Running, ready)}, args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(strings.TrimPrefix(`
+board  staging   Running   https://board.staging.example.dev   9f2c3ab… since 14:02 (12m)
+  Owner      team-x, ada@example.com
+  Database   ready         staging_board, head 005_index
+  Storage    unreachable   no answer within 5s
+  Auth       unknown       not asked: env:KEYCLOAK: the environment variable is not set
+  Redis      failed        own instance: container redis crashes
+  Workload   ready         3 of 3 pods
+`, "\n"), out); diff != "" {
+			t.Error(diff)
+		}
+	}
+	out, err := runWith(t, in, []cluster.Status{observed(cluster.Running, ready)}, "--env", "staging", "-o", "json")
+	if err != nil || !strings.Contains(out, `"owners": [`) || !strings.Contains(out, `"state": "unreachable"`) {
+		t.Errorf("%s, %v", out, err)
+	}
+	in.Parts = func(context.Context) ([]cluster.Part, error) { return nil, errors.New("the name is taken") }
+	for _, args := range [][]string{{"--env", "staging"}, {"--env", "staging", "--wait"}} {
+		if out, err := runWith(t, in, []cluster.Status{observed(cluster.Running, ready)}, args...); err == nil || out != "" ||
+			err.Error() != "look at board in staging: the name is taken" {
+			t.Errorf("another application: %s, %v", out, err)
+		}
+	}
+}
+
 func TestJSON(t *testing.T) {
 	t.Parallel()
 	out, err := run(t, []cluster.Status{observed(cluster.Running)}, "--env", "staging", "-o", "json")
@@ -113,6 +167,7 @@ func TestJSON(t *testing.T) {
 	for _, want := range []string{
 		`"phase": "Running"`, `"since": "2026-03-04T14:02:00Z"`, `"image": "r/board@sha256:9f2c3ab000`, `"desired": 3`,
 		`"url": "https://board.staging.example.dev"`, `"detail": "staging_board, head 005_index"`,
+		`"schema": "staging_board"`, `"head": "005_index"`, `"migrations": 5`,
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%s is not in %s", want, out)

@@ -37,8 +37,7 @@ func New(s *cli.Session, open local.Opener, there remote.Opener) *cobra.Command 
 		Args:    cli.Args(0, -1, "arguments of psql after --"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) },
 	}
-	cmd.Flags().StringVar(&o.env, "env", names.Local, "`environment` whose database it is")
-	_ = cmd.RegisterFlagCompletionFunc("env", cobra.FixedCompletions(names.Environments(), cobra.ShellCompDirectiveNoFileComp))
+	remote.AddLocalFlag(cmd, &o.env, "`environment` whose database it is")
 	return cmd
 }
 

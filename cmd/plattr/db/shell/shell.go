@@ -41,8 +41,7 @@ func New(s *cli.Session, open local.Opener, there remote.Opener) *cobra.Command 
 	}
 	cmd.Flags().StringVarP(&o.command, "command", "c", "", "`SQL` to run")
 	cmd.Flags().BoolVar(&o.csv, "csv", false, "print rows as CSV")
-	cmd.Flags().StringVar(&o.env, "env", names.Local, "`environment` whose database it is")
-	_ = cmd.RegisterFlagCompletionFunc("env", cobra.FixedCompletions(names.Environments(), cobra.ShellCompDirectiveNoFileComp))
+	remote.AddLocalFlag(cmd, &o.env, "`environment` whose database it is")
 	return cmd
 }
 

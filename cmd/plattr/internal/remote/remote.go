@@ -8,11 +8,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/spf13/cobra"
 
 	"plattr.dev/plattr/cmd/plattr/internal/local"
 	"plattr.dev/plattr/internal/cli"
@@ -39,8 +36,14 @@ type Environment struct {
 	// Bare is the platform without its servers: enough to look at what is there.
 	Bare deploy.Platform
 
+	// Owners are whom the environment belongs to, as the platform's file says.
+	Owners []string
+
 	// servers completes the platform.
 	servers func(context.Context, deploy.Servers) (deploy.Platform, error)
+	// there is the platform with servers as they are, to be looked at: nothing is started, and no more credentials are read
+	// than that takes.
+	there func(context.Context, deploy.Servers) (deploy.Platform, error)
 	// ingress is where this machine's cluster takes requests for every host; empty elsewhere.
 	ingress string
 }
@@ -81,7 +84,7 @@ func openLocal(ctx context.Context, s *cli.Session, here local.Opener, command s
 	if err != nil {
 		return nil, err
 	}
-	e := &Environment{Config: app.Config, Dir: app.Dir, Deployer: app.Deployer()}
+	e := &Environment{Config: app.Config, Dir: app.Dir, Deployer: app.Deployer(), there: app.There}
 	if e.App, e.Bare, err = app.Place(ctx); err != nil {
 		return nil, err
 	}
@@ -145,9 +148,12 @@ func (e *Environment) openPlatform(ctx context.Context, app *config.App, environ
 		Name: app.Name, Spec: e.Config.ApplicationSpec, InBrowser: app.Framework == config.Static,
 		Repository: state.Repository(ctx, e.Dir), Host: host, URL: opened.URL(app.Name, host),
 	}
-	e.Deployer, e.Bare = deploy.New(run), opened.Bare(app.Name)
+	e.Deployer, e.Bare, e.Owners = deploy.New(run), opened.Bare(app.Name), opened.Owners()
 	e.servers = func(ctx context.Context, wanted deploy.Servers) (deploy.Platform, error) {
 		return opened.Platform(ctx, app.Name, wanted)
+	}
+	e.there = func(ctx context.Context, wanted deploy.Servers) (deploy.Platform, error) {
+		return opened.Administered(ctx, app.Name, wanted)
 	}
 	return nil
 }
@@ -188,23 +194,6 @@ func images() map[string]string {
 		}
 	}
 	return all
-}
-
-// AddFlag declares --env, with completion by what the platform's file has.
-func AddFlag(cmd *cobra.Command, env *string, usage string) {
-	cmd.Flags().StringVar(env, "env", "", usage)
-	_ = cmd.RegisterFlagCompletionFunc("env", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		known := []string{names.Local}
-		if here, err := os.Getwd(); err == nil {
-			if file, err := loadPlatform(here); err == nil {
-				for name := range file.Environments {
-					known = append(known, name)
-				}
-			}
-		}
-		slices.Sort(known)
-		return known, cobra.ShellCompDirectiveNoFileComp
-	})
 }
 
 // Confirm asks before production is changed.

@@ -36,6 +36,8 @@ type Config struct {
 	Username, Password     string
 	// Timeout limits one request; 15 seconds when zero.
 	Timeout time.Duration
+	// Patience is how long one call is repeated at most, for whatever reason; minutes when zero, as a run needs them.
+	Patience time.Duration
 	// RootCA is certificates in PEM to trust in place of the system's.
 	RootCA string
 	// InsecureSkipVerify trusts every certificate.
@@ -72,6 +74,9 @@ func New(cfg Config) (*Client, error) {
 	case cfg.Timeout == 0:
 		cfg.Timeout = defaultTimeout
 	}
+	if cfg.Patience == 0 {
+		cfg.Patience = patience
+	}
 	if path := strings.Trim(cfg.BasePath, "/"); path != "" {
 		base = base.JoinPath(path)
 	}
@@ -81,7 +86,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	return &Client{
 		config: cfg, base: strings.TrimRight(base.String(), "/"), host: base.Host, session: newSession(),
-		patience: patience, vanishing: vanishing, troubled: troubled,
+		patience: cfg.Patience, vanishing: min(vanishing, cfg.Patience), troubled: min(troubled, cfg.Patience),
 		http: &http.Client{
 			Transport: transport,
 			// A token is for one host: a redirect is an answer to report, not to follow.

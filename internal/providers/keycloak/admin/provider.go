@@ -17,6 +17,13 @@ func (c *Client) GetIdentityProvider(ctx context.Context, realm, alias string) (
 	}))
 }
 
+// IdentityProviders returns those of a realm: GET /realms/{realm}/identity-provider/instances.
+func (c *Client) IdentityProviders(ctx context.Context, realm string) ([]Object, error) {
+	return c.objects(ctx, call{
+		doing: fmt.Sprintf("list the identity providers of realm %q", realm), path: providers(realm), role: "view-identity-providers",
+	})
+}
+
 // CreateIdentityProvider is POST /realms/{realm}/identity-provider/instances.
 func (c *Client) CreateIdentityProvider(ctx context.Context, realm string, o Object) error {
 	return c.do(ctx, call{
