@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"html"
 	"io"
 	"mime/multipart"
@@ -181,11 +182,15 @@ spec:
 		return err
 	}
 	testutil.Eventually(a.t, time.Minute, "a pod of the application reaches the database", func() error { return reach("db.services/5432") })
-	// Not the API server: pods may always talk to their own node. 143: killed while it waited for an answer.
+	// Not the API server: pods may always talk to their own node. What enforces policies knows a pod a moment after it started.
 	ip := a.cluster.Admin.Kubectl(a.t, "get", "pods", "-n", "ingress", "-o", "jsonpath={.items[0].status.podIP}")
-	if err := reach(ip + "/9090"); err == nil || !strings.Contains(err.Error(), "exit code 143") {
-		a.t.Errorf("a pod of the application reaches one of another namespace: %v", err)
-	}
+	testutil.Eventually(a.t, 30*time.Second, "a pod of the application is kept from another namespace", func() error {
+		const timedOut = "exit code 143" // killed while it waited for an answer
+		if err := reach(ip + "/8000"); err == nil || !strings.Contains(err.Error(), timedOut) {
+			return fmt.Errorf("it reaches the ingress controller: %v", err)
+		}
+		return nil
+	})
 	a.kubectl("delete", "pod", "impostor", "--grace-period=0", "--force")
 }
 
