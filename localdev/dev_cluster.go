@@ -56,6 +56,11 @@ func (d *Dev) application(e Endpoints) deploy.Application {
 	return app
 }
 
+// Unserve ends the application's PostgREST on this machine, as its logins are about to go. The next Up starts it again.
+func (d *Dev) Unserve(ctx context.Context) error {
+	return d.runtime.RemoveService(ctx, PostgRESTName(d.options.Application.Name))
+}
+
 // Place is the application in this machine's cluster, and the cluster, as far as that is known without starting anything:
 // enough to look at what is there. A runtime without a cluster returns ErrNoCluster; a cluster that was never made ErrNotUp.
 func (d *Dev) Place(ctx context.Context) (deploy.Application, deploy.Platform, error) {

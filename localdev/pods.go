@@ -170,7 +170,7 @@ func (p *Pods) bring(
 	if err := p.state.WriteJSON(podsFile, at.record); err != nil {
 		return at, err
 	}
-	if at, err = p.apply(ctx, report); err != nil {
+	if at, err = p.apply(ctx, wanted, report); err != nil {
 		return at, err
 	}
 	return at, p.await(ctx, at, wanted)
@@ -202,8 +202,9 @@ func (p *Pods) ensureCluster(ctx context.Context, report func(Progress)) error {
 	return err
 }
 
-// apply makes the pods those of the record. The caller holds the lock, and the cluster runs.
-func (p *Pods) apply(ctx context.Context, report func(Progress)) (place, error) {
+// apply makes the pods those of the record. The caller holds the lock, and the cluster runs. A PostgREST that is not wanted is
+// not waited for: its logins may be gone, which the run that comes next makes again.
+func (p *Pods) apply(ctx context.Context, wanted []string, report func(Progress)) (place, error) {
 	if _, err := p.cluster.PlattrImage(ctx, p.program); err != nil {
 		return place{}, err
 	}
@@ -212,19 +213,19 @@ func (p *Pods) apply(ctx context.Context, report func(Progress)) (place, error) 
 		return at, err
 	}
 	if len(at.record.Leftovers) > 0 {
-		if err := p.sweep(ctx, at, report); err != nil {
+		if err := p.sweep(ctx, at, wanted, report); err != nil {
 			return at, err
 		}
 		if at, err = p.look(ctx); err != nil {
 			return at, err
 		}
 	}
-	return at, p.run(ctx, at, report)
+	return at, p.run(ctx, at, wanted, report)
 }
 
 // sweep deletes the data of services that were removed, once their pods are gone: also where one of the same name is wanted
 // again meanwhile.
-func (p *Pods) sweep(ctx context.Context, at place, report func(Progress)) error {
+func (p *Pods) sweep(ctx context.Context, at place, wanted []string, report func(Progress)) error {
 	without := at
 	without.record = at.record.clone()
 	for app := range without.record.Redis {
@@ -232,7 +233,7 @@ func (p *Pods) sweep(ctx context.Context, at place, report func(Progress)) error
 			delete(without.record.Redis, app)
 		}
 	}
-	if err := p.run(ctx, without, report); err != nil {
+	if err := p.run(ctx, without, wanted, report); err != nil {
 		return err
 	}
 	for _, folder := range at.record.Leftovers {
@@ -245,10 +246,13 @@ func (p *Pods) sweep(ctx context.Context, at place, report func(Progress)) error
 }
 
 // run is one run of the engine, with the folders of data made before and the database's administrator after it.
-func (p *Pods) run(ctx context.Context, at place, report func(Progress)) error {
+func (p *Pods) run(ctx context.Context, at place, wanted []string, report func(Progress)) error {
 	config, err := at.record.config(at.podsSetting)
 	if err != nil {
 		return err
+	}
+	for i, rest := range config.PostgREST {
+		config.PostgREST[i].Unawaited = !slices.Contains(wanted, rest.Name)
 	}
 	for _, s := range config.Servers() {
 		if err := p.makeVolume(ctx, s); err != nil {

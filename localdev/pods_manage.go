@@ -42,7 +42,7 @@ func (p *Pods) reduce(ctx context.Context, change func(*podsRecord)) error {
 	if err := p.ensureCluster(ctx, quiet); err != nil {
 		return err
 	}
-	_, err = p.apply(ctx, quiet)
+	_, err = p.apply(ctx, nil, quiet)
 	return err
 }
 

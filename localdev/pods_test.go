@@ -1,6 +1,7 @@
 package localdev
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/jackc/pgx/v5"
 
 	"plattr.dev/plattr/internal/config"
 	"plattr.dev/plattr/internal/deploy"
@@ -335,10 +337,11 @@ func (m *podsMachine) checkCopy(t *testing.T, d *Dev) {
 	}
 }
 
-// restart: what a stopped machine leaves comes back.
+// restart: what a stopped machine leaves comes back, also where a login of PostgREST has gone, without which it cannot start.
 func (m *podsMachine) restart(t *testing.T, d *Dev) {
 	t.Helper()
 	before := docker(t, "inspect", "--format", "{{.Id}}", m.node())
+	m.loseLogin(t)
 	if err := m.open(t).Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -355,6 +358,23 @@ func (m *podsMachine) restart(t *testing.T, d *Dev) {
 		t.Error("a stopped cluster was made anew")
 	}
 	m.kept(t, again, "after a stop")
+}
+
+// loseLogin takes the role away by which PostgREST logs in.
+func (m *podsMachine) loseLogin(t *testing.T) {
+	t.Helper()
+	at, err := m.open(t).look(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.Connect(t.Context(), at.superURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	if _, err := conn.Exec(t.Context(), "alter role shop_rest rename to lost"); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // portTaken: a port that something else has taken meanwhile is replaced, and the data stay.

@@ -43,6 +43,8 @@ type Args struct {
 	Scratch []string
 	// Health says when it does its work.
 	Health Health
+	// Unawaited lets the program end before it does its work.
+	Unawaited bool `json:"-"`
 }
 
 // SecretsPath is where a container finds the files of [Args.Secrets].
@@ -146,8 +148,12 @@ func (s *Server) add(ctx *pulumi.Context, name string, args *Args) error {
 		}
 		secrets = made.Metadata.Name().Elem()
 	}
+	unawaited := pulumi.StringMap{}
+	if args.Unawaited {
+		unawaited = kube.Unawaited()
+	}
 	deployment, err := appsv1.NewDeployment(ctx, name, &appsv1.DeploymentArgs{
-		Metadata: args.App.Object(args.App.Name, pulumi.StringMap{HashAnnotation: pulumi.String(hash)}),
+		Metadata: args.App.Object(args.App.Name, pulumi.StringMap{HashAnnotation: pulumi.String(hash)}, unawaited),
 		Spec:     args.deployment(hash, secrets),
 	}, parent)
 	if err != nil {

@@ -99,6 +99,8 @@ type PostgREST struct {
 	Settings map[string]string
 	// KeysURL is where the realm publishes its keys for pods; empty: there is no sign-in. Channel is what PostgREST listens to.
 	KeysURL, Channel string
+	// Unawaited lets the program end before it serves.
+	Unawaited bool
 }
 
 // Servers are the pods of all services.
@@ -313,6 +315,7 @@ func (c Config) postgrest(r PostgREST) *Server {
 		Ports:     []server.Port{{Name: "http", Port: PostgRESTPort, Node: r.NodePort}},
 		Secrets:   map[string]string{"login": r.DatabaseURL},
 		Health:    server.Health{Path: "/ready", Port: postgrestAdminPort},
+		Unawaited: r.Unawaited,
 	}
 	if r.KeysURL == "" {
 		return s

@@ -70,7 +70,7 @@ func (o *options) run(ctx context.Context) error {
 	err = remote.Run(o.Session, e.Label(), func(events chan<- engine.Event) (err error) {
 		options := deploy.Options{Events: events}
 		if o.data {
-			res, err = e.Deployer.Discard(ctx, e.App, p, options)
+			res, err = e.Discard(ctx, p, options)
 		} else {
 			res, err = e.Deployer.Undeploy(ctx, e.App, p, options)
 		}

@@ -44,6 +44,8 @@ type Environment struct {
 	// there is the platform with servers as they are, to be looked at: nothing is started, and no more credentials are read
 	// than that takes.
 	there func(context.Context, deploy.Servers) (deploy.Platform, error)
+	// unserve ends what runs beside the application for its data alone; nil: nothing does.
+	unserve func(context.Context) error
 	// ingress is where this machine's cluster takes requests for every host; empty elsewhere.
 	ingress string
 }
@@ -61,6 +63,16 @@ func (e *Environment) Platform(ctx context.Context, wanted deploy.Servers) (depl
 		return deploy.Platform{}, err
 	}
 	return e.servers(ctx, wanted.Or(present))
+}
+
+// Discard deletes everything that the application has there.
+func (e *Environment) Discard(ctx context.Context, p deploy.Platform, o deploy.Options) (deploy.Result, error) {
+	if e.unserve != nil {
+		if err := e.unserve(ctx); err != nil {
+			return deploy.Result{}, err
+		}
+	}
+	return e.Deployer.Discard(ctx, e.App, p, o)
 }
 
 // Opener opens an environment. It is called when a command runs, so that --help needs nothing. command is what others read
@@ -84,7 +96,7 @@ func openLocal(ctx context.Context, s *cli.Session, here local.Opener, command s
 	if err != nil {
 		return nil, err
 	}
-	e := &Environment{Config: app.Config, Dir: app.Dir, Deployer: app.Deployer(), there: app.There}
+	e := &Environment{Config: app.Config, Dir: app.Dir, Deployer: app.Deployer(), there: app.There, unserve: app.Unserve}
 	if e.App, e.Bare, err = app.Place(ctx); err != nil {
 		return nil, err
 	}
