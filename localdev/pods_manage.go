@@ -34,16 +34,36 @@ func (p *Pods) reduce(ctx context.Context, change func(*podsRecord)) error {
 	if r, err = readPods(p.state); err != nil {
 		return err
 	}
-	change(&r)
-	if err := p.state.WriteJSON(podsFile, r); err != nil {
+	next = r.clone()
+	change(&next)
+	if err := p.state.WriteJSON(podsFile, next); err != nil {
 		return err
 	}
 	quiet := func(Progress) {}
 	if err := p.ensureCluster(ctx, quiet); err != nil {
 		return err
 	}
-	_, err = p.apply(ctx, nil, quiet)
-	return err
+	if _, err := p.apply(ctx, nil, quiet); err != nil {
+		return err
+	}
+	return p.awaitGone(ctx, r, next)
+}
+
+// awaitGone waits until every PostgREST that was taken away is gone: see [Pods.apply].
+func (p *Pods) awaitGone(ctx context.Context, before, after podsRecord) error {
+	return untilItWorks(ctx, func(ctx context.Context) error {
+		there, err := p.deployments(ctx)
+		if err != nil {
+			return err
+		}
+		for app := range before.PostgREST {
+			_, stays := after.PostgREST[app]
+			if name := PostgRESTName(app); !stays && there[name] != nil {
+				return fmt.Errorf("%s does not end", name)
+			}
+		}
+		return nil
+	})
 }
 
 // StopUnused ends the shared services that serve no application any more. Their data stay.
