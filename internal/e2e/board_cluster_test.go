@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"html"
 	"io"
 	"mime/multipart"
@@ -186,8 +185,11 @@ spec:
 	ip := a.cluster.Admin.Kubectl(a.t, "get", "pods", "-n", "ingress", "-o", "jsonpath={.items[0].status.podIP}")
 	testutil.Eventually(a.t, 30*time.Second, "a pod of the application is kept from another namespace", func() error {
 		const timedOut = "exit code 143" // killed while it waited for an answer
-		if err := reach(ip + "/8000"); err == nil || !strings.Contains(err.Error(), timedOut) {
-			return fmt.Errorf("it reaches the ingress controller: %v", err)
+		switch err := reach(ip + "/8000"); {
+		case err == nil:
+			return errors.New("it reaches the ingress controller")
+		case !strings.Contains(err.Error(), timedOut):
+			return err
 		}
 		return nil
 	})

@@ -71,10 +71,22 @@ func newPlace(t testing.TB, keycloak bool, images ...string) *place {
 	p.cluster.ServeIngresses(t)
 	p.cluster.Images(t, append(images, "plattr", "postgrest")...)
 	p.servers = p.cluster.Servers(t, keycloak)
-	p.write(".git/HEAD", "") // nothing above this folder is looked at
+	p.repository()
 	p.write("s3.secret", testutil.ServersS3Secret+"\n")
 	p.write("plattr.platform.yaml", fmt.Sprintf(platformFile, p.servers.Node, p.cluster.Admin.Path))
 	return p
+}
+
+// repository makes the folder one: nothing above it is looked at, and applications have an origin.
+func (p *place) repository() {
+	p.t.Helper()
+	for _, args := range [][]string{{"init", "-q"}, {"remote", "add", "origin", "https://git.example.com/apps.git"}} {
+		cmd := exec.CommandContext(p.t.Context(), "git", args...)
+		cmd.Dir = p.root
+		if out, err := cmd.CombinedOutput(); err != nil {
+			p.t.Fatalf("git: %v: %s", err, out)
+		}
+	}
 }
 
 // of is the place for a subtest.
@@ -319,6 +331,14 @@ func (a *app) badInput() {
 	a.fails("is no image", "deploy", "--env", "staging", "--image", "No Image")
 	a.fails("there is no earlier release 7", "rollback", "--env", "staging", "--to", "7")
 	a.fails("yes", "undeploy", "--env", "staging")
+	another := *a // application of the same name, in another folder of the repository
+	another.dir = filepath.Join(a.root, "fork")
+	text, err := os.ReadFile(filepath.Join(a.dir, "plattr.yaml"))
+	a.must(err)
+	a.write("fork/plattr.yaml", string(text))
+	for _, args := range [][]string{{"deploy", "--image", image + ":dev"}, {"undeploy", "--yes"}, {"status"}, {"rollback"}} {
+		another.fails("is taken in staging: the application there comes from git.example.com/apps//guestbook/", append(args, "--env", "staging")...)
+	}
 }
 
 // failures are releases that do not come to serve: the one before goes on.
