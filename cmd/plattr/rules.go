@@ -95,8 +95,9 @@ func notReleased(err error) (cli.Verdict, bool) {
 	}
 	v := cli.Verdict{Message: strings.Join(lines, "\n")}
 	var failed *engine.ResourceError
-	if errors.As(err, &failed) && (strings.HasSuffix(failed.Type, ":Deployment") || strings.HasSuffix(failed.Type, ":Job")) {
-		v.Next = "plattr logs --env " + e.Environment // there are pods that may have said something
+	if errors.As(err, &failed) && (strings.HasSuffix(failed.Type, ":Deployment") || strings.HasSuffix(failed.Type, ":Job")) &&
+		strings.Contains(failed.Cause.Error(), " does not work") { // it was made: there are pods that may have said something
+		v.Next = "plattr logs --env " + e.Environment
 	}
 	return v, true
 }

@@ -202,7 +202,7 @@ func explainConflict(t Target, err *apierrors.StatusError) error {
 
 func explainInvalid(t Target, err *apierrors.StatusError) error {
 	var parts []string
-	next := "correct the program"
+	next := "a rule of this cluster's owners forbids it: ask them"
 	for _, cause := range causes(err) {
 		what := cause.Message
 		if t.GVK.Kind == "Secret" {
@@ -210,6 +210,7 @@ func explainInvalid(t Target, err *apierrors.StatusError) error {
 		}
 		if cause.Field != "" {
 			what = cause.Field + ": " + what
+			next = "correct the program"
 		}
 		parts = append(parts, what)
 	}
