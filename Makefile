@@ -49,10 +49,11 @@ verify: ## fail when generated files are not up to date
 platforms: ## type-check our packages for linux/arm64 and darwin/arm64, from source
 	go test -count=1 -run TestPlatforms ./internal/tools/platforms -platforms
 
+# With other arguments than unit has, which go keeps the results under: it would forget one of them for the other.
 e2e: ## the tests on real Kubernetes, with Kind clusters; installs what they need (Docker's daemon, mmdebstrap)
 	@internal/tools/setup.sh e2e
 	@internal/tools/build.sh kubernetes >/dev/null
-	PLATTR_TEST_REQUIRE=1 PLATTR_TEST_CLUSTER=1 go test -p 1 -timeout 20m ./internal/providers/kubernetes ./internal/cluster
+	PLATTR_TEST_REQUIRE=1 PLATTR_TEST_CLUSTER=1 go test -p 1 -timeout 25m ./internal/providers/kubernetes ./internal/cluster
 	PLATTR_TEST_REQUIRE=1 PLATTR_TEST_CLUSTER=1 go test -p 1 -timeout 30m -run 'TestKind|TestKubernetes|TestCluster|TestDeploy|TestPods' \
 	  ./internal/testutil ./internal/engine ./internal/e2e ./localdev
 
