@@ -49,7 +49,7 @@ func run(args []string) (code int) {
 // deploy, is collected when it nears commandMemory, in bytes. GOGC and GOMEMLIMIT rule where they are set.
 const (
 	commandGC     = 400
-	commandMemory = 96 << 20
+	commandMemory = 80 << 20
 )
 
 func relaxCollector() {
