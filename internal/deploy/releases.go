@@ -226,9 +226,10 @@ func (d *Deployer) Live(ctx context.Context, app Application, p Platform) (Recor
 	return live, ok, nil
 }
 
-// Releases are those that are remembered, newest first, and the ID of the one that serves.
+// Releases are those that are remembered, newest first, and the ID of the one that serves. Those of another repository are a
+// [*TakenError].
 func (d *Deployer) Releases(ctx context.Context, app Application, p Platform) (records []Record, live string, err error) {
-	m, err := d.memory(ctx, app, p)
+	m, err := d.owned(ctx, app, p)
 	slices.Reverse(m.records)
 	return m.records, m.live, err
 }

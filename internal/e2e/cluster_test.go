@@ -336,7 +336,7 @@ func (a *app) badInput() {
 	text, err := os.ReadFile(filepath.Join(a.dir, "plattr.yaml"))
 	a.must(err)
 	a.write("fork/plattr.yaml", string(text))
-	for _, args := range [][]string{{"deploy", "--image", image + ":dev"}, {"undeploy", "--yes"}, {"status"}, {"rollback"}} {
+	for _, args := range [][]string{{"deploy", "--image", image + ":dev"}, {"undeploy", "--yes"}, {"status"}, {"rollback"}, {"history"}} {
 		another.fails("is taken in staging: the application there comes from git.example.com/apps//guestbook/", append(args, "--env", "staging")...)
 	}
 }
