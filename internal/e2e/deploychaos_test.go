@@ -1,19 +1,15 @@
 package e2e
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -149,21 +145,7 @@ func (c *deployChaos) round(i int) {
 // kill starts plattr and kills it after a while; it says whether the run had not ended by itself.
 func (c *deployChaos) kill(after time.Duration, args ...string) bool {
 	c.t.Helper()
-	cmd := c.command(c.t.Context(), args...)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	c.must(cmd.Start())
-	timer := time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
-	defer timer.Stop()
-	err := cmd.Wait()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-			return true
-		}
-		c.t.Errorf("plattr %s failed by itself: %v\n%s", strings.Join(args, " "), err, &out)
-	}
-	return false
+	return killed(c.t, c.command(c.t.Context(), args...), after)
 }
 
 // complete runs a step to its end and compares what is there with what was asked for.

@@ -178,9 +178,16 @@ func (p *project) command(ctx context.Context, args ...string) *exec.Cmd {
 // kill starts plattr and kills it after a while; it says whether the run had not ended by itself.
 func (p *project) kill(after time.Duration, args ...string) bool {
 	p.world.t.Helper()
-	cmd := p.command(p.world.t.Context(), args...)
+	return killed(p.world.t, p.command(p.world.t.Context(), args...), after)
+}
+
+// killed starts a command and kills it after a while; it says whether that had not ended by itself, as it may by success only.
+func killed(t testing.TB, cmd *exec.Cmd, after time.Duration) bool {
+	t.Helper()
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
-		p.world.t.Fatal(err)
+		t.Fatal(err)
 	}
 	timer := time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
 	defer timer.Stop()
@@ -190,7 +197,7 @@ func (p *project) kill(after time.Duration, args ...string) bool {
 		if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 			return true
 		}
-		p.world.t.Errorf("plattr %s failed by itself: %v", strings.Join(args, " "), err)
+		t.Errorf("plattr %s failed by itself: %v\n%s", strings.Join(cmd.Args[1:], " "), err, &out)
 	}
 	return false
 }
