@@ -178,9 +178,15 @@ func (r *report) summarize() {
 	}
 }
 
+// followed is how long the Automation API gets to read the last events. Once a call has returned, it stops its follower
+// of the log, which then drops what it has not passed on: a CLI takes about as long from its last event to its exit.
+const followed = 100 * time.Millisecond
+
 func (r *report) close() error {
 	if r.log == nil {
 		return nil
 	}
-	return r.log.Close()
+	err := r.log.Close()
+	time.Sleep(followed)
+	return err
 }
