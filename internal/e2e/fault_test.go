@@ -12,12 +12,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/random"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 
+	"plattr.dev/plattr/internal/image"
 	"plattr.dev/plattr/internal/testutil"
 	"plattr.dev/plattr/localdev/state/statetest"
 )
@@ -190,16 +189,9 @@ func anyImage(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ref, err := name.ParseReference(strings.TrimPrefix(server.URL, "http://") + "/shop:dev")
+	pinned, err := image.Push(t.Context(), strings.TrimPrefix(server.URL, "http://")+"/shop:dev", img)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := remote.Write(ref, img); err != nil {
-		t.Fatal(err)
-	}
-	digest, err := img.Digest()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ref.Context().Name() + "@" + digest.String()
+	return pinned
 }

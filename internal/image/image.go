@@ -1,4 +1,4 @@
-// Package image names images by their digest, and looks at what they say of themselves.
+// Package image names images by their digest, looks at what they say of themselves, and pushes them.
 package image
 
 import (
@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
@@ -53,8 +52,7 @@ func Resolve(ctx context.Context, reference string) (Image, error) {
 		_, err := Parse(reference)
 		return Image{}, err
 	}
-	descriptor, err := remote.Get(ref, remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain),
-		remote.WithPlatform(v1.Platform{OS: "linux", Architecture: "amd64"}))
+	descriptor, err := remote.Get(ref, append(options(ctx), remote.WithPlatform(v1.Platform{OS: "linux", Architecture: "amd64"}))...)
 	if err != nil {
 		return Image{}, explain(ref, err)
 	}

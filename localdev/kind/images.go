@@ -18,8 +18,8 @@ type Images struct {
 // None is the value of a setting that leaves a server out, where that is possible.
 const None = "none"
 
-// image is a row of the table.
-type image struct {
+// source is a row of the table.
+type source struct {
 	variable string
 	public   string // what is used without the setting
 	optional bool   // None leaves it out
@@ -28,8 +28,8 @@ type image struct {
 
 // table is where every image comes from. The public ones are pinned by version: nobody has pulled them where this is built,
 // so no digest is known.
-func table() []image {
-	return []image{
+func table() []source {
+	return []source{
 		{"PLATTR_IMAGE_NODE", "kindest/node:v1.34.3", false, func(i *Images) *string { return &i.Node }},
 		{"PLATTR_IMAGE_REGISTRY", "registry:3.0.0", false, func(i *Images) *string { return &i.Registry }},
 		{"PLATTR_IMAGE_POSTGRESQL", "postgres:17.5", false, func(i *Images) *string { return &i.PostgreSQL }},
