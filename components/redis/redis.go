@@ -26,6 +26,8 @@ type Args struct {
 	User string
 	// OwnServer says that the server goes when the application does, and the user with it.
 	OwnServer bool
+	// Discard deletes the user and the data of an own server where the server stays.
+	Discard bool
 }
 
 // Redis is an application's login.
@@ -49,9 +51,11 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, fmt.Errorf("redis %q: %w", name, err)
 	}
-	user, err := sdk.NewRedisUser(ctx, name, &sdk.RedisUserArgs{
-		Name: pulumi.String(args.User), Password: password.Value,
-	}, pulumi.Parent(r), pulumi.RetainOnDelete(args.OwnServer))
+	userArgs := &sdk.RedisUserArgs{Name: pulumi.String(args.User), Password: password.Value}
+	if args.OwnServer && args.Discard {
+		userArgs.Flush = pulumi.Bool(true)
+	}
+	user, err := sdk.NewRedisUser(ctx, name, userArgs, pulumi.Parent(r), pulumi.RetainOnDelete(args.OwnServer && !args.Discard))
 	if err != nil {
 		return nil, fmt.Errorf("redis %q: %w", name, err)
 	}

@@ -52,7 +52,7 @@ type Options struct {
 
 	// message is kept in the stack's history.
 	message string
-	// discard lets buckets go with what they hold.
+	// discard lets buckets and the application's own Redis go with what they hold.
 	discard bool
 }
 
@@ -113,6 +113,9 @@ func (m memory) compile(app Application, p Platform, o Options) (application.Con
 		config.Kept[keptDiscard] = "true"
 		if config.Storage != nil {
 			config.Storage.ForceDestroy = true
+		}
+		if config.Redis != nil {
+			config.Redis.Discard = true
 		}
 	}
 	return config, warnings, err

@@ -195,24 +195,34 @@ func (d *Deployer) Undeploy(ctx context.Context, app Application, p Platform, o 
 // takes the pods away. Where an earlier Discard came that far, it goes on from there.
 func (d *Deployer) Discard(ctx context.Context, app Application, p Platform, o Options) (Result, error) {
 	m, err := d.owned(ctx, app, p)
-	switch {
-	case err != nil:
-		return Result{}, err
-	case !m.exists || m.discards:
-		return d.Destroy(ctx, app, p, o)
-	}
-	o.discard = true
-	before, err := d.Undeploy(ctx, app, p, o)
 	if err != nil {
-		return before, err
+		return Result{}, err
 	}
-	o.SkipRefresh = true // it was just looked at
+	var before Result
+	if m.exists && !m.discards {
+		o.discard = true
+		if before, err = d.Undeploy(ctx, app, p, o); err != nil {
+			return before, err
+		}
+		o.SkipRefresh = true // it was just looked at
+	}
 	res, err := d.Destroy(ctx, app, p, o)
+	if m.exists {
+		res.Warnings = undiscarded(app.Name, m.spec(app), p)
+	}
 	if res.Changes == nil {
 		res.Changes = map[string]int{}
 	}
 	res.Changes[engine.Deleted] += before.Changes[engine.Deleted]
 	return res, err
+}
+
+// undiscarded says what stays: a Redis that others may use as well does not know whose a key is.
+func undiscarded(app string, spec v1alpha1.ApplicationSpec, p Platform) []string {
+	if !spec.RedisEnabled() || p.Redis.Own || p.Redis.Image != "" {
+		return nil
+	}
+	return []string{fmt.Sprintf("what %s kept in Redis at %s stays: other applications may use that server", app, p.Redis.Host)}
 }
 
 // Live is the release that serves. There is none before the first, and none after Undeploy. That of another

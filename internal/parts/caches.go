@@ -2,10 +2,13 @@ package parts
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
 	"strings"
+
+	"github.com/redis/go-redis/v9"
 
 	"plattr.dev/plattr/internal/cli"
 	"plattr.dev/plattr/internal/cluster"
@@ -48,6 +51,10 @@ func (a Asker) redis(ctx context.Context) (cluster.Part, error) {
 		return part, err
 	}
 	part.State, part.Redis = cluster.PartReady, &cluster.Redis{Address: address}
+	// A server that does not tell who its users are, as managed ones, is ready all the same.
+	if err := c.Do(ctx, "ACL", "GETUSER", a.App.Name).Err(); errors.Is(err, redis.Nil) {
+		part.State, part.Why = cluster.PartAbsent, "there is no user "+a.App.Name
+	}
 	return part, nil
 }
 
@@ -77,7 +84,7 @@ func (a Asker) search(ctx context.Context) (cluster.Part, error) {
 	}
 	prefix := a.names().IndexPrefix
 	if p.Search.Image == "" {
-		return indices(ctx, p.Search.AdminURL(), prefix)
+		return space(ctx, p.Search.AdminURL(), prefix)
 	}
 	part, err := a.instance(ctx, instanceSearch)
 	if err != nil || part.State != cluster.PartReady {
@@ -95,6 +102,22 @@ func (a Asker) search(ctx context.Context) (cluster.Part, error) {
 	}
 	inside.Detail = strings.TrimSuffix("own instance, "+inside.Detail, ", ")
 	return inside, err
+}
+
+// space is what an application has on a server of many. That is marked when it is made, even while there is no index.
+func space(ctx context.Context, url, prefix string) (cluster.Part, error) {
+	part, err := indices(ctx, url, prefix)
+	if err != nil || part.State != cluster.PartReady || part.Search.Indices > 0 {
+		return part, err
+	}
+	c, err := opensearch.New(url, DefaultLimit)
+	if err != nil {
+		return part, &unaskedError{err}
+	}
+	if owner, err := c.Owner(ctx, prefix); err == nil && owner == "" { // who may not look for the mark has seen the server
+		part.State, part.Why = cluster.PartAbsent, "nothing is set up for "+prefix+"*"
+	}
+	return part, nil
 }
 
 // indices says how the cluster is, and what is kept under a prefix.

@@ -26,6 +26,7 @@ import (
 	"plattr.dev/plattr/internal/migrate"
 	"plattr.dev/plattr/internal/parts"
 	"plattr.dev/plattr/internal/providers/plattr/opensearch"
+	"plattr.dev/plattr/internal/providers/plattr/redisclient"
 	"plattr.dev/plattr/internal/testutil"
 	"plattr.dev/plattr/operator/api/v1alpha1"
 )
@@ -122,8 +123,8 @@ func TestAsk(t *testing.T) {
 		"Database": "absent | " + n.Schema + " | there is no such schema",
 		"Storage":  "absent |  | there is no bucket " + n.Bucket("uploads") + ", " + n.Bucket("photos"),
 		"Auth":     "absent | realm " + n.Realm + " | there is no such realm",
-		"Redis":    "ready | " + redis + " |",
-		"Search":   "ready | 0 indices (0 documents, 0 B), health green |",
+		"Redis":    "absent | " + redis + " | there is no user " + app.Name,
+		"Search":   "absent | 0 indices (0 documents, 0 B), health green | nothing is set up for " + n.IndexPrefix + "*",
 	}, lines(a.Ask(t.Context()))); diff != "" {
 		t.Error(diff)
 	}
@@ -134,6 +135,7 @@ func TestAsk(t *testing.T) {
 	console := testutil.NewConsole(t, kc.URL, kc.Admin, kc.AdminPassword)
 	makeRealm(t, console, n.Realm)
 	makeIndex(t, p.Search.URL, n.IndexPrefix)
+	makeUser(t, p.Redis.AdminURL(), app.Name)
 	all := a.Ask(t.Context())
 	got := lines(all)
 	got["Search"] = sizes(got["Search"])
@@ -267,6 +269,21 @@ func makeIndex(t *testing.T, url, prefix string) {
 	call(http.MethodPut, "/"+prefix+"books", map[string]any{"settings": map[string]any{"number_of_replicas": 0}})
 	for _, id := range []string{"1", "2"} {
 		call(http.MethodPut, "/"+prefix+"books/_doc/"+id+"?refresh=true", map[string]any{"title": id})
+	}
+}
+
+func makeUser(t *testing.T, adminURL, name string) {
+	t.Helper()
+	c, err := redisclient.Parse(adminURL, 30*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = c.Do(context.WithoutCancel(t.Context()), "ACL", "DELUSER", name).Err()
+		_ = c.Close()
+	})
+	if err := c.Do(t.Context(), "ACL", "SETUSER", name, "on").Err(); err != nil {
+		t.Fatal(err)
 	}
 }
 

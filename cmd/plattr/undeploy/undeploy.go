@@ -30,14 +30,14 @@ func New(s *cli.Session, open remote.Opener) *cobra.Command {
 		Use:   "undeploy",
 		Short: "Take the application out of service in an environment",
 		Long: "Take the application out of service in an environment.\n\n" +
-			"Its pods and its address go; database, buckets and realm stay, and so do its history and variables: the next deploy\n" +
+			"Its pods and its address go; its data stay on their servers, and so do its history and variables: the next deploy\n" +
 			"finds them. With --data they go, too, and cannot be brought back.",
 		Example: "  plattr undeploy --env staging --yes\n  plattr undeploy --env staging --data",
 		Args:    cli.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
 	remote.AddFlag(cmd, &o.env, "`environment` of plattr.platform.yaml, or local for the cluster on this machine")
-	cmd.Flags().BoolVar(&o.data, "data", false, "delete the data, too: database, buckets, realm")
+	cmd.Flags().BoolVar(&o.data, "data", false, "delete the data, too: database, buckets, realm, Redis, indices")
 	cmd.Flags().BoolVar(&o.production, "yes-delete-production", false, "with --data: yes, the data of production")
 	return cmd
 }
@@ -84,6 +84,9 @@ func (o *options) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", e.Label(), err)
 	}
+	for _, warning := range res.Warnings {
+		o.Note(warning)
+	}
 	r := report{App: e.App.Name, Environment: e.Name(), Data: o.data, Changes: res.Changes}
 	return o.Print(r, func(w io.Writer) {
 		switch {
@@ -103,5 +106,5 @@ func (o *options) confirm(ctx context.Context, e *remote.Environment) error {
 	if e.Name() == names.Production && !o.production {
 		return cli.Usagef("--data deletes the data of production for good: add --yes-delete-production if that is meant")
 	}
-	return o.ConfirmName(ctx, "delete "+e.App.Name+" in "+e.Name()+" with its database, buckets and realm", e.App.Name)
+	return o.ConfirmName(ctx, "delete "+e.App.Name+" in "+e.Name()+" with all its data", e.App.Name)
 }

@@ -102,6 +102,34 @@ func TestRedisUser(t *testing.T) {
 	}
 }
 
+// TestRedisFlush holds that data goes with the user where that is asked for, and only there.
+func TestRedisFlush(t *testing.T) {
+	t.Parallel()
+	s := testutil.NewRedis(t)
+	p, admin := redisProvider(t, s, "mine"), redisAs(t, s, s.Admin, s.AdminPassword)
+	for name, tc := range map[string]struct {
+		in   inputs
+		left int64
+	}{
+		"Keep":  {inputs{"name": "shop", "password": "a"}, 1},
+		"Flush": {inputs{"name": "shop", "password": "a", "flush": true}, 0},
+	} {
+		u := p.MustCreate(t, sdk.RedisUserType, tc.in)
+		if err := redisAs(t, s, "shop", "a").Set(t.Context(), "k", "v", 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if len(u.Diff(tc.in)) > 0 {
+			t.Errorf("%s: %v differ", name, u.Diff(tc.in))
+		}
+		if err := u.Delete(); err != nil {
+			t.Fatal(err)
+		}
+		if left, err := admin.DBSize(t.Context()).Result(); err != nil || left != tc.left {
+			t.Errorf("%s: %d keys are left, want %d; %v", name, left, tc.left, err)
+		}
+	}
+}
+
 func TestRedisUserOfOthers(t *testing.T) {
 	t.Parallel()
 	s := testutil.Redis(t)

@@ -23,6 +23,8 @@ import (
 type RedisUserArgs struct {
 	Name     string `json:"name"`
 	Password string `json:"password"`
+	// Flush deletes what the server holds, all of it, with the user.
+	Flush bool `json:"flush,omitempty"`
 	// Rights is filled in by the provider: redisRights, and after a Read what differs from it.
 	Rights string `json:"rights,omitempty"`
 }
@@ -198,11 +200,16 @@ func readRedisUser(ctx context.Context, c client, op embedded.Op, id string, s R
 	return s, nil
 }
 
-func deleteRedisUser(ctx context.Context, c client, op embedded.Op, id string, _ RedisUserState) error {
+func deleteRedisUser(ctx context.Context, c client, op embedded.Op, id string, s RedisUserState) error {
 	err := c.onRedis(ctx, func(ctx context.Context, r *redis.Client) error {
 		now, err := redisUser(ctx, r, id)
 		if err != nil || now == nil || !slices.Contains(now.passwords, redisMark(op.Owner)) {
 			return err
+		}
+		if s.Flush {
+			if err := r.FlushAll(ctx).Err(); err != nil {
+				return fmt.Errorf("empty the server: %w", err)
+			}
 		}
 		if err := r.Do(ctx, "ACL", "DELUSER", id).Err(); err != nil {
 			return err

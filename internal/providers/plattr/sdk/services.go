@@ -14,14 +14,17 @@ type RedisUser struct {
 	Name pulumi.StringOutput `pulumi:"name"`
 }
 
-// RedisUserArgs describe a RedisUser. Both are required.
+// RedisUserArgs describe a RedisUser. Name and password are required.
 type RedisUserArgs struct {
 	Name, Password pulumi.StringInput
+	// Flush deletes what the server holds, all of it, with the user.
+	Flush pulumi.BoolPtrInput
 }
 
 type redisUserArgs struct {
 	Name     string `pulumi:"name"`
 	Password string `pulumi:"password"`
+	Flush    *bool  `pulumi:"flush"`
 }
 
 // ElementType makes RedisUserArgs an input.
