@@ -50,12 +50,21 @@ func TestATakenPortIsReplacedAndStays(t *testing.T) {
 	if first == taken {
 		t.Fatalf("port %d is taken and used", taken)
 	}
-	if err := errors.Join(l.Close(), n.Stop(t.Context())); err != nil {
+	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if again := ensure(t, n, Needs{PostgreSQL: true}).PostgreSQL.Port; again != first {
-		t.Errorf("the port changed from %d to %d", first, again)
+	for range 5 { // while it is stopped, another test's server may take its port
+		if err := n.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		again := ensure(t, n, Needs{PostgreSQL: true}).PostgreSQL.Port
+		if again == first {
+			return
+		}
+		t.Logf("the port changed from %d to %d", first, again)
+		first = again
 	}
+	t.Error("the port changes at every start")
 }
 
 func TestFolderFaults(t *testing.T) {
