@@ -335,8 +335,9 @@ func waitsFor(message string) string {
 	return message
 }
 
-// answerTimeout is how long a service whose pod is ready may take to answer on this machine.
-const answerTimeout = 30 * time.Second
+// answerTimeout is how long a service whose pod is ready may take to answer on this machine. It is the time of a start: after a
+// restart of the machine the pods pass for ready, as they were, until the kubelet has looked at them.
+const answerTimeout = 2 * time.Minute
 
 // untilItWorks tries until it works: the ports of the node answer a moment after their pods are ready.
 func untilItWorks(ctx context.Context, try func(context.Context) error) error {
