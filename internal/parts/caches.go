@@ -84,7 +84,11 @@ func (a Asker) search(ctx context.Context) (cluster.Part, error) {
 	}
 	prefix := a.names().IndexPrefix
 	if p.Search.Image == "" {
-		return space(ctx, p.Search.AdminURL(), prefix)
+		c, err := searchClient(p.Search.AdminURL())
+		if err != nil {
+			return cluster.Part{}, err
+		}
+		return space(ctx, c, prefix)
 	}
 	part, err := a.instance(ctx, instanceSearch)
 	if err != nil || part.State != cluster.PartReady {
@@ -96,7 +100,11 @@ func (a Asker) search(ctx context.Context) (cluster.Part, error) {
 		return part, nil
 	}
 	defer func() { _ = closeTunnel() }() // it was read through only
-	inside, err := indices(ctx, "http://"+addr, prefix)
+	c, err := searchClient("http://" + addr)
+	if err != nil {
+		return part, err
+	}
+	inside, err := indices(ctx, c, prefix)
 	if inside.Search != nil {
 		inside.Search.Own = true
 	}
@@ -104,15 +112,19 @@ func (a Asker) search(ctx context.Context) (cluster.Part, error) {
 	return inside, err
 }
 
-// space is what an application has on a server of many. That is marked when it is made, even while there is no index.
-func space(ctx context.Context, url, prefix string) (cluster.Part, error) {
-	part, err := indices(ctx, url, prefix)
-	if err != nil || part.State != cluster.PartReady || part.Search.Indices > 0 {
-		return part, err
-	}
+func searchClient(url string) (*opensearch.Client, error) {
 	c, err := opensearch.New(url, DefaultLimit)
 	if err != nil {
-		return part, &unaskedError{err}
+		return nil, &unaskedError{err}
+	}
+	return c, nil
+}
+
+// space is what an application has on a server of many. That is marked when it is made, even while there is no index.
+func space(ctx context.Context, c *opensearch.Client, prefix string) (cluster.Part, error) {
+	part, err := indices(ctx, c, prefix)
+	if err != nil || part.State != cluster.PartReady || part.Search.Indices > 0 {
+		return part, err
 	}
 	if owner, err := c.Owner(ctx, prefix); err == nil && owner == "" { // who may not look for the mark has seen the server
 		part.State, part.Why = cluster.PartAbsent, "nothing is set up for "+prefix+"*"
@@ -121,12 +133,8 @@ func space(ctx context.Context, url, prefix string) (cluster.Part, error) {
 }
 
 // indices says how the cluster is, and what is kept under a prefix.
-func indices(ctx context.Context, url, prefix string) (cluster.Part, error) {
+func indices(ctx context.Context, c *opensearch.Client, prefix string) (cluster.Part, error) {
 	part := cluster.Part{}
-	c, err := opensearch.New(url, DefaultLimit)
-	if err != nil {
-		return part, &unaskedError{err}
-	}
 	content, err := c.Content(ctx, prefix)
 	if err != nil {
 		if opensearch.IsRefused(err) {
