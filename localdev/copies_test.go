@@ -8,13 +8,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"plattr.dev/plattr/internal/deploy"
 	"plattr.dev/plattr/internal/environ"
-	"plattr.dev/plattr/internal/providers/plattr/redisclient"
 	"plattr.dev/plattr/operator/api/v1alpha1"
 )
 
@@ -59,11 +57,7 @@ func TestCopy(t *testing.T) {
 		t.Errorf("what is made in the copy is in the application: %t, %v", there, err)
 	}
 	set := func(vars []environ.Variable, value string) *redis.Client {
-		client, err := redisclient.Parse(variable(vars, "REDIS_URL"), 10*time.Second)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = client.Close() })
+		client := redisOf(t, vars)
 		if err := client.Set(t.Context(), "k", value, 0).Err(); err != nil {
 			t.Fatal(err)
 		}

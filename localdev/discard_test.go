@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"plattr.dev/plattr/internal/deploy"
+	"plattr.dev/plattr/internal/environ"
 	"plattr.dev/plattr/internal/providers/plattr/redisclient"
 	"plattr.dev/plattr/operator/api/v1alpha1"
 )
@@ -21,7 +22,7 @@ func TestDiscard(t *testing.T) {
 	first := up(t, d)
 	conn := connect(t, first.Connections.DatabaseURL)
 	exec(t, conn, "create table item ()")
-	if err := redisOf(t, first).Set(t.Context(), "k", "v", 0).Err(); err != nil {
+	if err := redisOf(t, first.Variables).Set(t.Context(), "k", "v", 0).Err(); err != nil {
 		t.Fatal(err)
 	}
 	p, err := d.platform(first.Endpoints)
@@ -35,7 +36,7 @@ func TestDiscard(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := up(t, d)
-	if got, err := redisOf(t, again).Get(t.Context(), "k").Result(); !errors.Is(err, redis.Nil) {
+	if got, err := redisOf(t, again.Variables).Get(t.Context(), "k").Result(); !errors.Is(err, redis.Nil) {
 		t.Errorf("Redis has %q, %v", got, err)
 	}
 	var there bool
@@ -45,9 +46,10 @@ func TestDiscard(t *testing.T) {
 	}
 }
 
-func redisOf(t *testing.T, res UpResult) *redis.Client {
+// redisOf is an application's Redis, as the application reaches it.
+func redisOf(t *testing.T, vars []environ.Variable) *redis.Client {
 	t.Helper()
-	c, err := redisclient.Parse(variable(res.Variables, "REDIS_URL"), 10*time.Second)
+	c, err := redisclient.Parse(variable(vars, "REDIS_URL"), 10*time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}

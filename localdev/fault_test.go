@@ -50,10 +50,13 @@ func TestATakenPortIsReplacedAndStays(t *testing.T) {
 	if first == taken {
 		t.Fatalf("port %d is taken and used", taken)
 	}
+	if book, err = ports.Load(n.state); err != nil || book[ports.Key(ports.PostgreSQL, "")] != first {
+		t.Errorf("port %d is not kept, but %d, %v", first, book[ports.Key(ports.PostgreSQL, "")], err)
+	}
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for range 5 { // while it is stopped, another test's server may take its port
+	for range 5 { // one in place of a reserved one is anybody's while its server is stopped
 		if err := n.Stop(t.Context()); err != nil {
 			t.Fatal(err)
 		}

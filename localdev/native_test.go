@@ -290,8 +290,8 @@ func TestKills(t *testing.T) {
 		t.Helper()
 		var count int
 		now := ensure(t, n, needs)
-		if now.PostgreSQL.Port != e.PostgreSQL.Port || now.S3.URL != e.S3.URL { // another test's servers may have taken them
-			t.Logf("%s the ports are others", when)
+		if now.PostgreSQL.Port != e.PostgreSQL.Port || now.S3.URL != e.S3.URL {
+			t.Errorf("%s the ports are others", when)
 		}
 		if err := connect(t, in(now.PostgreSQL, "kept")).QueryRow(t.Context(), `select count(*) from kept`).Scan(&count); err != nil || count != 1 {
 			t.Errorf("%s there are %d rows, %v", when, count, err)
